@@ -1,0 +1,86 @@
+/**
+ * One coarse timer for every time-out of a bus: calls that wait in a queue, requests in flight, requests being handled.
+ * A timer per message would cost more than the message. Entries sit in buckets of {@link TICK_MS}; an entry fires at the end
+ * of its bucket, so up to one tick late and never early.
+ */
+import type { Clock, ClockTimer } from './clock.ts';
+
+/** Something with a deadline. */
+export interface Expirable {
+  /** The bucket it sits in; owned by {@link Deadlines}. */
+  bucket: Set<Expirable> | undefined;
+  expire(): void;
+}
+
+/** Coarse enough that a thousand calls share a timer, fine enough for time-outs counted in tens of milliseconds. */
+export const TICK_MS = 5;
+
+/** Deadlines of one bus. */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #buckets = new Map<number, Set<Expirable>>();
+  #timer: ClockTimer | undefined;
+  #timerTick = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `entry.expire()` once `atMs` (on the bus's clock) has passed, unless it is removed before. */
+  add(entry: Expirable, atMs: number): void {
+    this.remove(entry);
+    const tick = Math.ceil(atMs / TICK_MS);
+    let bucket = this.#buckets.get(tick);
+    if (bucket === undefined) {
+      bucket = new Set();
+      this.#buckets.set(tick, bucket);
+    }
+    bucket.add(entry);
+    entry.bucket = bucket;
+    if (tick < this.#timerTick) this.#arm(tick);
+  }
+
+  remove(entry: Expirable): void {
+    entry.bucket?.delete(entry);
+    entry.bucket = undefined;
+  }
+
+  /** Forgets every entry without firing it. */
+  clear(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerTick = Infinity;
+    this.#buckets.clear();
+  }
+
+  #arm(tick: number): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timerTick = tick;
+    const delay = Math.max(0, tick * TICK_MS - this.#clock.now());
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#fire();
+    }, delay);
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#timerTick = Infinity;
+    const now = this.#clock.now();
+    const due: Expirable[] = [];
+    let next = Infinity;
+    for (const [tick, bucket] of this.#buckets) {
+      if (bucket.size === 0) this.#buckets.delete(tick);
+      else if (tick * TICK_MS <= now) {
+        this.#buckets.delete(tick);
+        due.push(...bucket);
+      } else if (tick < next) next = tick;
+    }
+    if (next !== Infinity) this.#arm(next);
+    for (const entry of due) {
+      // An earlier one of this turn may have settled it.
+      if (entry.bucket === undefined) continue;
+      entry.bucket = undefined;
+      entry.expire();
+    }
+  }
+}

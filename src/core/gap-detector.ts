@@ -1,0 +1,99 @@
+/**
+ * The subscribing side of gap detection: compares the sequences that arrive with the ones that should. The base line of a
+ * stream is its first packet, or the first heartbeat that names it; a new epoch and a new subscription start over. The number of
+ * streams is bounded: a forgotten one starts over too, so that a flood of topics costs counts and not memory.
+ */
+
+/** Messages that were published and never arrived. */
+export interface Gap {
+  readonly topic: string;
+  readonly epoch: number;
+  readonly endpoint: string;
+  /** The first and the last sequence that are missing. */
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+interface Seen {
+  epoch: number;
+  last: number;
+}
+
+/** Streams of one receiver. */
+export class GapDetector {
+  readonly #streams = new Map<string, Map<number, Seen>>();
+  readonly #endpoint: string;
+  readonly #onGap: (gap: Gap) => void;
+  readonly #max: number;
+  #size = 0;
+  #recentTopic = '';
+  #recent: Seen | undefined;
+
+  constructor(endpoint: string, onGap: (gap: Gap) => void, max = 10_000) {
+    this.#endpoint = endpoint;
+    this.#onGap = onGap;
+    this.#max = max;
+  }
+
+  /** Records `first`..`last` of a stream have arrived. Repeats and old ones change nothing. */
+  observe(topic: string, epoch: number, first: number, last: number): void {
+    const seen = this.#seen(topic, epoch, first - 1);
+    if (first > seen.last + 1) this.#missing(topic, epoch, seen.last + 1, first - 1);
+    if (last > seen.last) seen.last = last;
+  }
+
+  /** The publisher says that a stream has reached `last`. */
+  heartbeat(topic: string, epoch: number, last: number): void {
+    const seen = this.#seen(topic, epoch, last);
+    if (last <= seen.last) return;
+    this.#missing(topic, epoch, seen.last + 1, last);
+    seen.last = last;
+  }
+
+  /** Starts over for the topics that `covers`: a subscription of theirs is new. */
+  reset(covers: (topic: string) => boolean): void {
+    this.#recent = undefined;
+    for (const [topic, epochs] of this.#streams) {
+      if (!covers(topic)) continue;
+      this.#size -= epochs.size;
+      this.#streams.delete(topic);
+    }
+  }
+
+  #missing(topic: string, epoch: number, from: number, to: number): void {
+    this.#onGap({ topic, epoch, endpoint: this.#endpoint, from, to, count: to - from + 1 });
+  }
+
+  #seen(topic: string, epoch: number, base: number): Seen {
+    if (this.#recent?.epoch === epoch && this.#recentTopic === topic) return this.#recent;
+    let epochs = this.#streams.get(topic);
+    if (epochs === undefined) {
+      epochs = new Map();
+      this.#streams.set(topic, epochs);
+    }
+    let seen = epochs.get(epoch);
+    if (seen === undefined) {
+      if (this.#size >= this.#max) this.#evict();
+      seen = { epoch, last: base };
+      epochs.set(epoch, seen);
+      if (!this.#streams.has(topic)) this.#streams.set(topic, epochs);
+      this.#size++;
+    }
+    this.#recentTopic = topic;
+    this.#recent = seen;
+    return seen;
+  }
+
+  #evict(): void {
+    for (const [topic, epochs] of this.#streams) {
+      if (epochs.size === 0) {
+        this.#streams.delete(topic);
+        continue;
+      }
+      this.#streams.delete(topic);
+      this.#size -= epochs.size;
+      return;
+    }
+  }
+}

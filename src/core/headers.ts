@@ -1,0 +1,198 @@
+/**
+ * The headers of one message: a small ordered table of lower-case names.
+ *
+ * Two parallel lists, created with the first header, because most messages have none or a handful: a Map per message would
+ * cost more than everything else in the packet code. What arrived stays encoded until somebody asks for a header.
+ * Headers freeze when they have been authenticated (encrypt, sign): from then on only the signature itself may be set.
+ */
+
+import { BusError } from './errors.ts';
+import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
+import type { HeaderValue } from './header-block.ts';
+import {
+  BYTES_HEADERS,
+  HEADER_ID_BY_NAME,
+  HEADER_NAME_PATTERN,
+  MAX_HEADER_BLOCK_BYTES,
+  MAX_HEADERS,
+} from './packet-layout.ts';
+
+export type { HeaderValue } from './header-block.ts';
+
+/** What headers can be made of: a plain object of names and values, or other headers. */
+export type HeadersInit = Readonly<Record<string, HeaderValue>> | MessageHeaders;
+
+/**
+ * Headers by name, in the order in which they were first set. Names are lower case, 1 to 64 of `a-z 0-9 . _ -`, beginning
+ * with a letter or digit; values are text, or bytes (read-only by convention: they are not copied). At most 64 headers and
+ * 16 KiB encoded. What breaks a rule throws INVALID_HEADER; setting on frozen headers throws HEADERS_FROZEN.
+ */
+export class MessageHeaders {
+  #names: string[] | undefined = undefined;
+  #values: HeaderValue[] | undefined = undefined;
+  #block: Uint8Array | undefined = undefined;
+  #frozen = false;
+
+  /** Headers from a plain object's own properties, or a copy of other headers; none from undefined. */
+  static from(init: HeadersInit | undefined): MessageHeaders {
+    if (init instanceof MessageHeaders) return init.clone();
+    const headers = new MessageHeaders();
+    if (init === undefined) return headers;
+    for (const name of Object.keys(init)) headers.set(name, init[name] as HeaderValue);
+    return headers;
+  }
+
+  /** Headers from a received block, which the packet decoder has checked; decoded at the first access. */
+  static fromBlock(block: Uint8Array): MessageHeaders {
+    const headers = new MessageHeaders();
+    if (block.length > 1) headers.#block = block;
+    return headers;
+  }
+
+  /** The number of headers. */
+  get size(): number {
+    return this.#decoded()?.length ?? 0;
+  }
+
+  /** Whether the headers are frozen. */
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  /** The value, text or bytes, or undefined. */
+  get(name: string): HeaderValue | undefined {
+    const index = this.#decoded()?.indexOf(name) ?? -1;
+    return index < 0 ? undefined : this.#values?.[index];
+  }
+
+  /** The value when it is text, else undefined. */
+  getText(name: string): string | undefined {
+    const value = this.get(name);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  has(name: string): boolean {
+    return this.#decoded()?.includes(name) ?? false;
+  }
+
+  /** Sets a header, in its old place if it was there. */
+  set(name: string, value: HeaderValue): this {
+    this.#expectMutable(name);
+    expectHeader(name, value);
+    const names = this.#decoded() ?? (this.#names = []);
+    const values = (this.#values ??= []);
+    const index = names.indexOf(name);
+    if (index >= 0) {
+      values[index] = value;
+      return this;
+    }
+    if (names.length >= MAX_HEADERS) {
+      throw invalid(`Header "${name}" would be number ${String(MAX_HEADERS + 1)}`, 'Put what is large into the body.');
+    }
+    names.push(name);
+    values.push(value);
+    return this;
+  }
+
+  /** Removes a header; false if it was not there. */
+  delete(name: string): boolean {
+    this.#expectMutable(name);
+    const index = this.#decoded()?.indexOf(name) ?? -1;
+    if (index < 0) return false;
+    this.#names?.splice(index, 1);
+    this.#values?.splice(index, 1);
+    return true;
+  }
+
+  /** From now on only `signature` may be set or deleted. */
+  freeze(): this {
+    this.#frozen = true;
+    return this;
+  }
+
+  *entries(): IterableIterator<[name: string, value: HeaderValue]> {
+    const names = this.#decoded() ?? [];
+    for (let index = 0; index < names.length; index++) yield [names[index] ?? '', this.#values?.[index] ?? ''];
+  }
+
+  [Symbol.iterator](): IterableIterator<[name: string, value: HeaderValue]> {
+    return this.entries();
+  }
+
+  /** A plain object without a prototype, so that no name can mean anything else. */
+  toObject(): Record<string, HeaderValue> {
+    const object = Object.create(null) as Record<string, HeaderValue>;
+    for (const [name, value] of this.entries()) object[name] = value;
+    return object;
+  }
+
+  /** A copy that can be changed, also of frozen headers; byte values are shared. */
+  clone(): MessageHeaders {
+    const copy = new MessageHeaders();
+    copy.#block = this.#block;
+    copy.#names = this.#names?.slice();
+    copy.#values = this.#values?.slice();
+    return copy;
+  }
+
+  /** The header block of a record of this kind (its wire number), with the signature last; throws INVALID_HEADER over 16 KiB. */
+  encode(kind: number): Uint8Array {
+    const names = this.#decoded();
+    if (names === undefined || this.#values === undefined) return bareHeaderBlock(kind);
+    return encodeHeaderEntries(kind, names, this.#values);
+  }
+
+  #decoded(): string[] | undefined {
+    if (this.#block === undefined) return this.#names;
+    const names: string[] = [];
+    const values: HeaderValue[] = [];
+    decodeHeaderBlock(this.#block, names, values);
+    this.#block = undefined;
+    this.#names = names;
+    this.#values = values;
+    return names;
+  }
+
+  #expectMutable(name: string): void {
+    if (!this.#frozen || name === 'signature') return;
+    throw new BusError(
+      'HEADERS_FROZEN',
+      `Header "${name}" cannot change any more: the headers are encrypted or signed`,
+      {
+        hint: 'Set headers in a middleware of an earlier stage or rank.',
+      },
+    );
+  }
+}
+
+/** The header block of a record: a shared byte array when there are no headers, which must not be written to. */
+export function encodeHeaderBlock(kind: number, headers: MessageHeaders | undefined): Uint8Array {
+  return headers === undefined ? bareHeaderBlock(kind) : headers.encode(kind);
+}
+
+function expectHeader(name: string, value: unknown): void {
+  const wellKnown = HEADER_ID_BY_NAME.has(name);
+  if (!wellKnown && !HEADER_NAME_PATTERN.test(name)) {
+    throw invalid(
+      `${JSON.stringify(name)} is not a header name`,
+      'Names are 1 to 64 of a-z, 0-9, ".", "_" and "-", in lower case, beginning with a letter or digit.',
+    );
+  }
+  const isText = typeof value === 'string';
+  if (!isText && !(value instanceof Uint8Array)) {
+    throw invalid(`The value of header "${name}" is neither text nor bytes`, 'Write numbers and dates as text.');
+  }
+  if (wellKnown && isText === BYTES_HEADERS.has(name)) {
+    throw invalid(`Header "${name}" takes ${isText ? 'bytes' : 'text'}`, 'Well-known headers have one type each.');
+  }
+  if (value.length > MAX_HEADER_BLOCK_BYTES) {
+    throw invalid(
+      `The value of header "${name}" exceeds ${String(MAX_HEADER_BLOCK_BYTES)} bytes`,
+      'Put what is large into the body.',
+    );
+  }
+}
+
+function invalid(what: string, hint: string): BusError {
+  return new BusError('INVALID_HEADER', what, { hint });
+}

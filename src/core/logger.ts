@@ -1,0 +1,39 @@
+/** Logging as the bus needs it: four levels, the console by default; pino fits as it is. */
+
+/** A level of the log, or `silent`. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Where the bus writes its log. Only these four methods are called, each with one line of text. */
+export interface Logger {
+  debug(line: string): void;
+  info(line: string): void;
+  warn(line: string): void;
+  error(line: string): void;
+}
+
+const ORDER: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40, silent: 100 };
+
+/** Every level, least severe first. */
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/**
+ * A logger that lets pass what is at `level` or above, prefixes each line with the name of the service and takes control
+ * characters out of it: topics and headers come from outside and must not forge lines.
+ */
+export function leveledLogger(target: Logger, level: LogLevel, serviceName: string): Logger {
+  const least = ORDER[level];
+  const write = (at: Exclude<LogLevel, 'silent'>) => (line: string) => {
+    if (ORDER[at] >= least) target[at](`[tracebus ${serviceName}] ${oneLine(line)}`);
+  };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
+
+/** Writes at a level chosen at run time; `silent` writes nothing. */
+export function logAt(logger: Logger, level: LogLevel, line: string): void {
+  if (level !== 'silent') logger[level](line);
+}
+
+function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are exactly what is removed
+  return text.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ');
+}

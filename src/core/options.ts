@@ -1,0 +1,199 @@
+/**
+ * The options of a bus: names, defaults, checks. Validated once, at construction; an unknown name is an error with the
+ * nearest known one, and a key of the Python predecessor is told its new name.
+ */
+import type { Clock } from './clock.ts';
+import type { Gap } from './gap-detector.ts';
+import type { LogLevel, Logger } from './logger.ts';
+import { LOG_LEVELS } from './logger.ts';
+import type { ReceiveContext } from './receive-context.ts';
+import type { SendContext } from './send-context.ts';
+import type { SlowSubscribers, Transport } from './transport.ts';
+
+/** Where a pattern binds or connects. */
+export type EndpointRole = { readonly bind: string } | { readonly connect: readonly string[] };
+
+/** The endpoints of the patterns; what is missing follows from `host` and `ports`. */
+export interface Endpoints {
+  readonly publish?: EndpointRole;
+  readonly subscribe?: EndpointRole;
+  readonly push?: EndpointRole;
+  readonly pull?: EndpointRole;
+  readonly request?: EndpointRole;
+  readonly respond?: EndpointRole;
+}
+
+/** The verbs that have an endpoint. */
+export type EndpointPattern = keyof Endpoints;
+
+/** Options that every bus has. Times are milliseconds. */
+export interface BusOptions {
+  /** Endpoints per pattern. Publish, pull and respond bind by default; subscribe, push and request connect. */
+  readonly endpoints?: Endpoints;
+  /** Host for endpoints given as a port number. @default '127.0.0.1' */
+  readonly host?: string;
+  /** Messages that a sending endpoint queues before callers wait. @default 1000 */
+  readonly hwmOutbound?: number;
+  /** Messages that a receiving endpoint handles at once or keeps waiting. @default 1000 */
+  readonly hwmInbound?: number;
+  /** The transport's own high-water mark, in packets. @default 256 for publish, request and respond; else hwmOutbound or hwmInbound */
+  readonly hwmPackets?: number;
+  /** Bytes that a sending endpoint queues before callers wait. @default 67108864 */
+  readonly maxQueueBytes?: number;
+  /** Deadline of a publish, all attempts included. @default 1000 */
+  readonly publishTimeoutMs?: number;
+  /** Deadline of a push, all attempts included. @default 1000 */
+  readonly pushTimeoutMs?: number;
+  /** Deadline of a request, all attempts included. @default 5000 */
+  readonly requestTimeoutMs?: number;
+  /** How long a reply may wait for its requester to take it. @default 5000 */
+  readonly replySendTimeoutMs?: number;
+  /** How long a failed endpoint is left alone. @default 10000 */
+  readonly failedSocketCooldownMs?: number;
+  /** How long closing lets handed-over packets leave. @default 100 */
+  readonly closeLingerMs?: number;
+  /** Interval of a publisher's heartbeats. @default 1000 */
+  readonly heartbeatMs?: number;
+  /** What a publisher does about a subscriber that is full. @default 'leave-behind' */
+  readonly slowSubscribers?: SlowSubscribers;
+  /** Publishing waits for a subscriber, and rejects with NO_SUBSCRIBERS when none comes in time. @default false */
+  readonly requireSubscribers?: boolean;
+  /** `global` keeps a publisher's order across topics, `topic` only within each and packs better. @default 'global' */
+  readonly order?: 'global' | 'topic';
+  /** Pushed messages per packet; above 1 a burst goes to one puller. @default 1 */
+  readonly pack?: number;
+  /** `true` binds the publisher at `ready()`, so that subscribers can connect before the first publish. @default false */
+  readonly publish?: boolean;
+  /** @default the console */
+  readonly logger?: Logger;
+  /** @default 'info' */
+  readonly logLevel?: LogLevel;
+  /** At which level a message that no handler wants is logged. @default 'debug' */
+  readonly logLevelNoHandler?: LogLevel;
+  /** Told of every failure that no call can report: failing handlers, unreadable packets, broken sockets. */
+  readonly onError?: (error: Error, context?: ReceiveContext | SendContext) => void;
+  /** Told when messages were missed. */
+  readonly onGap?: (gap: Gap) => void;
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** A number from 0 to 1. @default Math.random */
+  readonly random?: () => number;
+}
+
+/** What makes a core {@link Bus}: a name, a transport, options. */
+export interface CoreBusOptions extends BusOptions {
+  readonly serviceName: string;
+  readonly transport: Transport;
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const whole =
+  (least: number): Check =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer from ${String(least)}`;
+const time: Check = (value) =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? undefined : 'a number of milliseconds from 0';
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value as string) ? undefined : `one of ${values.map((one) => `'${one}'`).join(', ')}`;
+const aBoolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
+const aFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
+const anObject: Check = (value) => (typeof value === 'object' && value !== null ? undefined : 'an object');
+const aString: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a non-empty string');
+
+const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
+  serviceName: aString,
+  transport: anObject,
+  endpoints: anObject,
+  host: aString,
+  hwmOutbound: whole(1),
+  hwmInbound: whole(1),
+  hwmPackets: whole(1),
+  maxQueueBytes: whole(1),
+  publishTimeoutMs: time,
+  pushTimeoutMs: time,
+  requestTimeoutMs: time,
+  replySendTimeoutMs: time,
+  failedSocketCooldownMs: time,
+  closeLingerMs: time,
+  heartbeatMs: whole(1),
+  slowSubscribers: oneOf('leave-behind', 'wait', 'drop'),
+  requireSubscribers: aBoolean,
+  order: oneOf('global', 'topic'),
+  pack: whole(1),
+  publish: aBoolean,
+  logger: anObject,
+  logLevel: oneOf(...LOG_LEVELS),
+  logLevelNoHandler: oneOf(...LOG_LEVELS),
+  onError: aFunction,
+  onGap: aFunction,
+  clock: anObject,
+  random: aFunction,
+};
+
+/** Checks options against {@link CHECKS} and further ones. @throws TypeError or RangeError that says what was expected */
+export function checkOptions(
+  options: Readonly<Record<string, unknown>>,
+  more: Readonly<Record<string, Check>> = {},
+): void {
+  const checks: Readonly<Record<string, Check | undefined>> = { ...CHECKS, ...more };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) throw new TypeError(unknownOption(name, Object.keys(checks)));
+    const expected = check(value);
+    if (expected === undefined) continue;
+    const message = `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
+    throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'object' || typeof value === 'function' ? typeof value : String(value);
+}
+
+/** The config keys of the Python class, and what they are called here. */
+export const PREDECESSOR_KEYS: Readonly<Record<string, string>> = {
+  hwm_outbound: 'hwmOutbound',
+  hwm_inbound: 'hwmInbound',
+  pub_send_timeout: 'publishTimeoutMs',
+  push_send_timeout: 'pushTimeoutMs',
+  req_total_timeout: 'requestTimeoutMs',
+  rep_recv_timeout: '',
+  rep_send_timeout: 'replySendTimeoutMs',
+  failed_socket_cooldown: 'failedSocketCooldownMs',
+  handler_max_concurrency: 'handlerMaxConcurrency',
+  log_level_no_handler: 'logLevelNoHandler',
+  serializer: 'serializer',
+  close_linger_ms: 'closeLingerMs',
+};
+
+function unknownOption(name: string, known: readonly string[]): string {
+  if (Object.hasOwn(PREDECESSOR_KEYS, name)) {
+    const now = PREDECESSOR_KEYS[name];
+    return now === '' || now === undefined
+      ? `Unknown option \`${name}\`: receiving is event-driven here and never times out, so leave it out`
+      : `Unknown option \`${name}\`: it is called \`${now}\` here, and times are milliseconds`;
+  }
+  const nearest = known.map((one) => ({ one, far: distance(name, one) })).sort((a, b) => a.far - b.far)[0];
+  const hint = nearest !== undefined && nearest.far <= 4 ? `; did you mean \`${nearest.one}\`?` : '';
+  return `Unknown option \`${name}\`${hint}`;
+}
+
+/** Levenshtein distance, case-insensitive. */
+function distance(a: string, b: string): number {
+  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

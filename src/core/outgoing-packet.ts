@@ -1,0 +1,33 @@
+/**
+ * A sealed packet on its way to a sink: 1..n records with the stamp they share. Encoded once, when a native transport first
+ * asks for its frames, however often it is offered; a plain transport reads the records instead.
+ */
+import type { MessageHeaders } from './headers.ts';
+import { encodePacket } from './packet.ts';
+import type { OutgoingRecord, PacketStamp } from './packet.ts';
+
+/** A record with the headers it was encoded from, for wires that carry no header block. */
+export interface SealedRecord extends OutgoingRecord {
+  readonly headers: MessageHeaders;
+}
+
+/** What is offered to a `PacketSink`. */
+export class OutgoingPacket {
+  /** The topic of a published packet; undefined for push, request and reply. */
+  readonly topic: string | undefined;
+  readonly records: readonly SealedRecord[];
+  readonly stamp: PacketStamp;
+  #frames: Uint8Array[] | undefined = undefined;
+
+  constructor(topic: string | undefined, records: readonly SealedRecord[], stamp: PacketStamp) {
+    this.topic = topic;
+    this.records = records;
+    this.stamp = stamp;
+  }
+
+  /** `[packet, ...large payloads]`, see docs/wire-format.md. */
+  frames(): Uint8Array[] {
+    this.#frames ??= encodePacket(this.records, this.stamp);
+    return this.#frames;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The one error that decoding throws, whatever the input: what was wrong (`reason`, from a closed list), what was found, and
+ * at which byte. It is not a BusError: a packet that cannot be read has no call to reject, so the receiver counts it, drops it
+ * and reports MALFORMED_PACKET with this as its cause.
+ */
+
+/**
+ * Why a packet was refused.
+ *
+ * - `frames`: no frame at all.
+ * - `truncated`: the input ends before what it declares.
+ * - `trailing-bytes`: bytes are left after the last record.
+ * - `extra-frames`: a frame of a large payload is missing, surplus, or not as long as its record says.
+ * - `magic`, `version`, `flags`: not a packet, or not one of this version.
+ * - `record-count`: no records, or more than the limit.
+ * - `unsafe-integer`: epoch, sequence or time beyond 2^53 - 1.
+ * - `header-length`: a header block that is empty or over the limit.
+ * - `header-kind`, `header-key`, `header-value`, `header-count`, `header-duplicate`, `header-order`: what is in the block.
+ * - `payload-length`: a payload over the limit.
+ * - `topic`: a topic frame that does not hold exactly one topic and its terminator.
+ */
+export type PacketErrorReason =
+  | 'frames'
+  | 'truncated'
+  | 'trailing-bytes'
+  | 'extra-frames'
+  | 'magic'
+  | 'version'
+  | 'flags'
+  | 'record-count'
+  | 'unsafe-integer'
+  | 'header-length'
+  | 'header-kind'
+  | 'header-key'
+  | 'header-value'
+  | 'header-count'
+  | 'header-duplicate'
+  | 'header-order'
+  | 'payload-length'
+  | 'topic';
+
+/** What arrived is not a readable packet or topic frame. */
+export class PacketError extends Error {
+  override readonly name: string = 'PacketError';
+  readonly reason: PacketErrorReason;
+  /** Where, in bytes from the start of the frame (of the header block, when a block alone was decoded). */
+  readonly offset: number;
+
+  constructor(reason: PacketErrorReason, detail: string, offset: number) {
+    super(`Malformed packet (${reason}) at byte ${String(offset)}: ${detail}`);
+    this.reason = reason;
+    this.offset = offset;
+  }
+}

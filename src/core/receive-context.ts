@@ -1,0 +1,152 @@
+/**
+ * One message on its way in, as middleware sees it, and what a handler gets (through the narrower type {@link Message}: no
+ * copy). A class with every field set in the constructor; `id`, `signal` and `state` are made when they are asked for.
+ */
+import type { MessageHeaders } from './headers.ts';
+import type { Kind, MessagePattern } from './kinds.ts';
+
+/** What a handler gets. */
+export interface Message<Body = unknown> {
+  readonly body: Body;
+  readonly topic: string;
+  readonly headers: MessageHeaders;
+  /** The header `message-id`, else `epoch.topic.sequence`: unique per message. Empty over plain peers. */
+  readonly id: string;
+  /** The correlation id of a request or reply. */
+  readonly correlation: string | undefined;
+  /** The service name of the sender, as it says itself (only signatures prove it). */
+  readonly sender: string | undefined;
+  /** When the sender's bus handed the message over, in milliseconds since 1970, by its clock; undefined over plain peers. */
+  readonly sentAt: number | undefined;
+  /** Aborted when the caller cancelled, when the deadline passed, and when `close` stops waiting. */
+  readonly signal: AbortSignal;
+  /** Runs a function inside the message's trace context: for bodies of `for await`. */
+  run<T>(fn: () => T): T;
+}
+
+/** What the bus gives when it makes a {@link ReceiveContext}. */
+export interface ReceiveInit {
+  readonly pattern: MessagePattern;
+  readonly kind: Kind;
+  readonly topic: string;
+  readonly headers: MessageHeaders;
+  readonly payload: Uint8Array;
+  readonly endpoint: string;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** Microseconds since 1970; 0 where the wire carries none. */
+  readonly sentAtUs: number;
+  readonly receivedAt: number;
+  readonly deadline?: number | undefined;
+  /** The pattern of the first subscription that matched. */
+  readonly subscription?: string | undefined;
+  /** Who it came from, as the transport tells peers apart; only the transport's word counts for cancels. */
+  readonly peer?: string | undefined;
+}
+
+/** An incoming message: event, pushed message, request, reply or error reply. */
+export class ReceiveContext implements Message {
+  readonly direction = 'receive' as const;
+  readonly pattern: MessagePattern;
+  readonly kind: Kind;
+  readonly topic: string;
+  readonly headers: MessageHeaders;
+  /** The decoded value; undefined before the deserialize step. */
+  body: unknown = undefined;
+  /** The bytes; views into the packet, read-only. Copy what you keep. */
+  payload: Uint8Array;
+  readonly endpoint: string;
+  /** The sender's attempt, as the header `attempt` says; 1 when it is absent. */
+  readonly attempt = 1;
+  /** Which delivery to the handler this is, from 1; a repeating middleware counts it up. */
+  delivery = 1;
+  /** When the packet was read, on the bus's clock (monotonic milliseconds). */
+  readonly receivedAt: number;
+  /** When the caller stops waiting, on the bus's clock; undefined when it did not say. */
+  readonly deadline: number | undefined;
+  /** The pattern of the first subscription that matched, a low-cardinality name for the topic. */
+  readonly subscription: string | undefined;
+  readonly peer: string | undefined;
+  /** The reply's body: what the respond handler returned. */
+  result: unknown = undefined;
+  /** Restores the context that the trace step made; used by {@link ReceiveContext.run}. @internal */
+  scope: (<T>(fn: () => T) => T) | undefined = undefined;
+  /** True once the handler step was reached. @internal */
+  reached = false;
+  /** True once the end of the chain has settled. @internal */
+  ended = false;
+  /** True once a step called next() twice. @internal */
+  doubled = false;
+  /** True once the chain has settled. @internal */
+  settled = false;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly sentAtUs: number;
+  #abort: AbortController | undefined = undefined;
+  #aborted: { readonly reason: unknown } | undefined = undefined;
+  #state: Record<string, unknown> | undefined = undefined;
+
+  constructor(init: ReceiveInit) {
+    this.pattern = init.pattern;
+    this.kind = init.kind;
+    this.topic = init.topic;
+    this.headers = init.headers;
+    this.payload = init.payload;
+    this.endpoint = init.endpoint;
+    this.receivedAt = init.receivedAt;
+    this.deadline = init.deadline;
+    this.subscription = init.subscription;
+    this.peer = init.peer;
+    this.epoch = init.epoch;
+    this.sequence = init.sequence;
+    this.sentAtUs = init.sentAtUs;
+  }
+
+  get id(): string {
+    const given = this.headers.getText('message-id');
+    if (given !== undefined) return given;
+    return this.epoch === 0 ? '' : `${this.epoch.toString(36)}.${this.topic}.${String(this.sequence)}`;
+  }
+
+  get correlation(): string | undefined {
+    return this.headers.getText('correlation');
+  }
+
+  get sender(): string | undefined {
+    return this.headers.getText('sender');
+  }
+
+  get sentAt(): number | undefined {
+    return this.sentAtUs === 0 ? undefined : this.sentAtUs / 1000;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted.reason);
+    }
+    return this.#abort.signal;
+  }
+
+  /** True once {@link ReceiveContext.cancel} was called. */
+  get cancelled(): boolean {
+    return this.#aborted !== undefined;
+  }
+
+  /** Aborts `signal`: the bus calls it on a cancel, a passed deadline and a close. */
+  cancel(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = { reason };
+    this.#abort?.abort(reason);
+  }
+
+  /** A bag for values that middleware hand to each other. */
+  get state(): Record<string, unknown> {
+    this.#state ??= Object.create(null) as Record<string, unknown>;
+    return this.#state;
+  }
+
+  run<T>(fn: () => T): T {
+    return this.scope === undefined ? fn() : this.scope(fn);
+  }
+}

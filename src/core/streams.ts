@@ -1,0 +1,77 @@
+/**
+ * The publishing side of gap detection: which sequence each topic has reached. A stream is (epoch, topic); its sequence counts
+ * the records that the transport has accepted, contiguous from 1. The table is bounded: a topic that was
+ * evicted and comes back starts a new epoch, which resets the subscriber's base line.
+ */
+import { randomInt } from 'node:crypto';
+import type { PacketStamp } from './packet.ts';
+
+/** Sequences kept per topic; beyond it the least recently used is evicted. */
+export const MAX_STREAMS = 10_000;
+
+/** One topic of one publisher. */
+export interface Stream {
+  readonly topic: string;
+  readonly epoch: number;
+  /** The last sequence that was accepted; 0 before the first. */
+  last: number;
+  changed: boolean;
+}
+
+/** Positive and never 0, which stands for "no epoch" (plain peers); 48 bits are what randomInt gives. */
+function newEpoch(): number {
+  return randomInt(1, 2 ** 48 - 1);
+}
+
+/** The streams of one sender. Senders without topics (push, request, reply) use the one stream of the empty topic. */
+export class Streams {
+  readonly #streams = new Map<string, Stream>();
+  readonly #changed: Stream[] = [];
+  readonly #max: number;
+  #recent: Stream | undefined;
+
+  constructor(max: number = MAX_STREAMS) {
+    this.#max = max;
+  }
+
+  /** The stamp of the next packet of a topic. Nothing is used up until {@link Streams.advance}. */
+  stamp(topic: string, sentAtUs: number): PacketStamp {
+    const stream = this.#stream(topic);
+    return { epoch: stream.epoch, firstSequence: stream.last + 1, sentAtUs };
+  }
+
+  /** The transport has accepted `count` records of a topic. */
+  advance(topic: string, count: number): void {
+    const stream = this.#stream(topic);
+    stream.last += count;
+    if (!stream.changed) {
+      stream.changed = true;
+      this.#changed.push(stream);
+    }
+  }
+
+  /** The streams that moved since the last call: what a heartbeat tells. */
+  takeChanged(): readonly Stream[] {
+    const taken = this.#changed.splice(0);
+    for (const stream of taken) stream.changed = false;
+    return taken;
+  }
+
+  #stream(topic: string): Stream {
+    if (this.#recent?.topic === topic) return this.#recent;
+    let stream = this.#streams.get(topic);
+    if (stream === undefined) {
+      stream = { topic, epoch: newEpoch(), last: 0, changed: false };
+      if (this.#streams.size >= this.#max) {
+        const oldest = this.#streams.keys().next();
+        if (oldest.done !== true) this.#streams.delete(oldest.value);
+      }
+    } else if (this.#streams.size * 2 > this.#max) {
+      // Only a table that may have to evict pays for the order of use.
+      this.#streams.delete(topic);
+    }
+    this.#streams.set(topic, stream);
+    this.#recent = stream;
+    return stream;
+  }
+}

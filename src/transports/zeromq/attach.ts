@@ -1,0 +1,52 @@
+/** Binding or connecting a socket as its link asks, with errors that name the endpoint and the way out. */
+import type { Socket } from 'zeromq';
+import { BusError, messageOf } from '../../core/errors.ts';
+import type { LinkSpec } from '../../core/transport.ts';
+import { connectProblem, parseEndpoint, probeIpc, resolvedEndpoint } from './endpoint.ts';
+import { errnoOf } from './hand-over.ts';
+
+/**
+ * Binds or connects, and resolves with the endpoint that is in effect. The socket is the caller's to close if this rejects.
+ * @param inUseHint what to do about a taken endpoint, beside using another one
+ */
+export async function attach(socket: Socket, spec: LinkSpec, inUseHint = ''): Promise<string> {
+  if (spec.mode === 'connect') return attachConnect(socket, spec.endpoint);
+  const { scheme, address } = parseEndpoint(spec.endpoint);
+  // A second bind of an ipc path would succeed and steal it from whoever is there.
+  if (scheme === 'ipc' && (await probeIpc(address))) throw inUse(spec.endpoint, inUseHint, undefined);
+  try {
+    // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
+    socket.bindSync(spec.endpoint);
+  } catch (error) {
+    if (errnoOf(error) === 'EADDRINUSE') throw inUse(spec.endpoint, inUseHint, error);
+    const hint = 'Check that the host is an address of this machine and that the path can be written.';
+    throw bindFailed(spec.endpoint, messageOf(error), hint, error);
+  }
+  return resolvedEndpoint(spec.endpoint, socket.lastEndpoint);
+}
+
+function attachConnect(socket: Socket, endpoint: string): string {
+  const problem = connectProblem(endpoint);
+  if (problem !== undefined) throw new BusError('TRANSPORT_FAILED', problem, { endpoint, retryable: false });
+  try {
+    socket.connect(endpoint);
+  } catch (error) {
+    throw new BusError('TRANSPORT_FAILED', `Connecting failed: ${messageOf(error)}`, { cause: error, endpoint });
+  }
+  return endpoint;
+}
+
+function inUse(endpoint: string, hint: string, cause: unknown): BusError {
+  const { scheme } = parseEndpoint(endpoint);
+  const thing = scheme === 'tcp' ? 'port' : scheme === 'ipc' ? 'path' : 'name';
+  return bindFailed(
+    endpoint,
+    `The ${thing} is in use`,
+    `Use another ${thing}, or end the process that holds it.${hint}`,
+    cause,
+  );
+}
+
+function bindFailed(endpoint: string, what: string, hint: string, cause: unknown): BusError {
+  return new BusError('BIND_FAILED', what, { endpoint, hint, cause });
+}

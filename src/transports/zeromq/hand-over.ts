@@ -1,0 +1,45 @@
+/**
+ * Handing one message to a socket without ever waiting inside the binding.
+ *
+ * Every sending socket is opened with `sendTimeout: 0`: then `send` acts inside the call, never throws EBUSY and is never
+ * deferred, so that no two sends can be in flight. `.writable` is never asked: the question makes a pending receive hang.
+ */
+import type { MessageLike, Socket } from 'zeromq';
+import { BusError, messageOf } from '../../core/errors.ts';
+
+/** A socket that sends; opened with `sendTimeout: 0`. */
+export interface WritableSocket extends Socket {
+  send(message: MessageLike[]): Promise<void>;
+}
+
+/**
+ * Offers the frames once: true when libzmq has them, false when there is no room or no peer.
+ * @throws BusError CLOSED when the socket is closed, TRANSPORT_FAILED when it reports anything else
+ */
+export async function handOver(socket: WritableSocket, frames: MessageLike[], endpoint: string): Promise<boolean> {
+  try {
+    await socket.send(frames);
+    return true;
+  } catch (error) {
+    if (socket.closed) throw new BusError('CLOSED', 'The socket is closed', { cause: error, endpoint });
+    if (errnoOf(error) === 'EAGAIN') return false;
+    throw new BusError('TRANSPORT_FAILED', `Sending failed: ${messageOf(error)}`, { cause: error, endpoint });
+  }
+}
+
+/** Refuses what a peer with the same limit would refuse by dropping the connection. Throws MESSAGE_TOO_LARGE. */
+export function assertFrameSizes(frames: readonly Uint8Array[], maxBytes: number, endpoint: string): void {
+  for (const frame of frames) {
+    if (frame.byteLength <= maxBytes) continue;
+    const what = `A frame of ${String(frame.byteLength)} bytes is over the limit of ${String(maxBytes)}`;
+    throw new BusError('MESSAGE_TOO_LARGE', what, {
+      endpoint,
+      hint: 'Split it, or raise `maxMessageBytes` on both sides.',
+    });
+  }
+}
+
+/** The `code` of an error of the binding, for instance `EAGAIN` or `EADDRINUSE`. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
