@@ -7,7 +7,7 @@
  */
 
 /** The verbs as `messaging.operation.name` has them. */
-export type Operation = 'publish' | 'push' | 'subscribe' | 'pull' | 'request' | 'respond' | 'reply';
+export type Operation = 'publish' | 'push' | 'subscribe' | 'pull' | 'request' | 'respond';
 
 /** One time series: a count under one set of attributes. */
 export interface Series {

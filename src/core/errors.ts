@@ -71,6 +71,8 @@ export interface BusErrorDetails {
 export class BusError extends Error {
   override readonly name: string = 'BusError';
   readonly code: BusErrorCode;
+  /** What happened, without code, place and hint: what an error reply tells the caller. */
+  readonly what: string;
   readonly hint: string | undefined;
   readonly retryable: boolean;
   readonly topic: string | undefined;
@@ -82,6 +84,7 @@ export class BusError extends Error {
   constructor(code: BusErrorCode, what: string, details: BusErrorDetails = {}) {
     super(sentence(code, what, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.what = what;
     this.hint = details.hint;
     this.retryable = details.retryable ?? ERROR_CODES[code].retryable;
     this.topic = details.topic;

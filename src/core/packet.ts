@@ -145,7 +145,8 @@ export function decodePacket(
   const epoch = readU64(packet, 6);
   const firstSequence = readU64(packet, 14);
   const sentAtUs = readU64(packet, 22);
-  if (firstSequence + count - 1 > Number.MAX_SAFE_INTEGER) {
+  // Subtracted, not added: the sum could round down to the limit.
+  if (firstSequence > Number.MAX_SAFE_INTEGER - (count - 1)) {
     throw new PacketError('unsafe-integer', 'the sequence of the last record is over 2^53 - 1', 14);
   }
   const records: DecodedRecord[] = [];
@@ -223,7 +224,7 @@ function truncated(at: number, what: string): PacketError {
 }
 
 function expectSafe(name: string, value: number, room: number): void {
-  if (Number.isSafeInteger(value) && value >= 0 && value + room <= Number.MAX_SAFE_INTEGER) return;
+  if (Number.isSafeInteger(value) && value >= 0 && value <= Number.MAX_SAFE_INTEGER - room) return;
   throw new RangeError(`Expected \`${name}\` to be a safe integer from 0, got ${String(value)}`);
 }
 

@@ -4,6 +4,7 @@
  */
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
+import type { Wait } from './wait.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -22,6 +23,11 @@ export interface Message<Body = unknown> {
   readonly signal: AbortSignal;
   /** Runs a function inside the message's trace context: for bodies of `for await`. */
   run<T>(fn: () => T): T;
+}
+
+/** The end of the way in. */
+export interface Delivery {
+  deliver(ctx: ReceiveContext): Promise<void> | undefined;
 }
 
 /** What the bus gives when it makes a {@link ReceiveContext}. */
@@ -71,6 +77,12 @@ export class ReceiveContext implements Message {
   result: unknown = undefined;
   /** Restores the context that the trace step made; used by {@link ReceiveContext.run}. @internal */
   scope: (<T>(fn: () => T) => T) | undefined = undefined;
+  /** Where the message goes at the end of its chain, with its place in the order of its topic. @internal */
+  destination: Delivery | undefined = undefined;
+  /** The call that this reply answers. @internal */
+  call: Wait | undefined = undefined;
+  /** True once a handler has been called. @internal */
+  handled = false;
   /** True once the handler step was reached. @internal */
   reached = false;
   /** True once the end of the chain has settled. @internal */

@@ -3,11 +3,17 @@
  * have one shape; what is rarely used (`state`, `signal`) costs nothing until it is asked for.
  */
 import type { MessageHeaders } from './headers.ts';
+import type { BusError } from './errors.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { Slot } from './slot.ts';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** The end of the way out: hands a message whose chain has run to the queue of an endpoint. */
+export interface OutChannel {
+  handOver(ctx: SendContext): Promise<void> | undefined;
+}
 
 /** What the bus gives when it makes a {@link SendContext}. */
 export interface SendInit {
@@ -63,6 +69,10 @@ export class SendContext {
   doubled = false;
   /** True once the chain has settled: what fails afterwards has no caller to go to. @internal */
   settled = false;
+  /** Ends the wait at the end of the chain with an error, while there is one. @internal */
+  giveUp: ((error: BusError) => void) | undefined = undefined;
+  /** Where the message goes. @internal */
+  channel: OutChannel | undefined = undefined;
   /** The place in the queue that was taken when the call was made. @internal */
   slot: Slot | undefined = undefined;
   #text: string | undefined = undefined;

@@ -37,7 +37,17 @@ export class Slot implements SealedRecord {
   size = 0;
   owner: SlotOwner | undefined = undefined;
 
-  constructor(topic: string) {
+  /** A record of the bus's own (cancel, heartbeat, ready): never counted. */
+  control = false;
+  readonly #release: (slot: Slot) => void;
+
+  constructor(topic: string, release: (slot: Slot) => void) {
     this.topic = topic;
+    this.#release = release;
+  }
+
+  /** Gives the place up; does nothing once it was sent. */
+  release(): void {
+    this.#release(this);
   }
 }

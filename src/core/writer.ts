@@ -81,7 +81,7 @@ export class Writer {
 
   /** Takes the next place in the order of calls. */
   reserve(topic: string): Slot {
-    const slot = new Slot(topic);
+    const slot = new Slot(topic, this.#release);
     const key = this.#options.order === 'topic' ? topic : '';
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
@@ -115,15 +115,14 @@ export class Writer {
     return this.#turn;
   }
 
-  /** Gives a slot up, in whatever state it is. Does nothing once it was sent or given up. */
-  release(slot: Slot): void {
+  readonly #release = (slot: Slot): void => {
     if (slot.state === 'sent' || slot.state === 'void') return;
     const wasQueued = slot.state === 'queued';
     slot.state = 'void';
     if (wasQueued) this.#leave(slot);
     if (this.#queued > 0 || this.#waiting.length > 0) this.#schedule();
     else this.#checkIdle();
-  }
+  };
 
   /** Resolves when nothing is queued, waiting or reserved any more. */
   flushed(): Promise<void> {
@@ -131,13 +130,15 @@ export class Writer {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Gives up everything that is left; the owners are told. */
-  abandon(error: BusError): void {
+  /** Gives up everything that is left: the owners are told. Answers how many messages of each topic that were. */
+  abandon(error: BusError): Map<string, number> {
+    const left = new Map<string, number>();
     for (const lane of this.#lanes.values()) {
       for (let index = 0; index < lane.length; index++) {
         const slot = lane.at(index);
         if (slot === undefined || slot.state === 'void' || slot.state === 'sent') continue;
         slot.state = 'void';
+        if (!slot.control) left.set(slot.topic, (left.get(slot.topic) ?? 0) + 1);
         slot.owner?.onFailed(slot, error);
       }
     }
@@ -146,6 +147,7 @@ export class Writer {
     this.#queued = 0;
     this.#queuedBytes = 0;
     this.#checkIdle();
+    return left;
   }
 
   #hasRoom(): boolean {

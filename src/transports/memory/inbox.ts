@@ -40,7 +40,7 @@ export class Inbox {
   /** Reads from this end from now on, until its pipe is closed. */
   add(end: End): void {
     end.in.onParcel = () => {
-      if (this.#state === 'closed') return;
+      if (this.#closed) return;
       if (!this.#readable.includes(end)) this.#readable.push(end);
       if (this.#state === 'idle') this.#schedule();
     };
@@ -50,6 +50,10 @@ export class Inbox {
   close(): void {
     this.#state = 'closed';
     this.#readable.length = 0;
+  }
+
+  get #closed(): boolean {
+    return this.#state === 'closed';
   }
 
   #schedule(): void {
@@ -67,10 +71,13 @@ export class Inbox {
       if (!end.in.empty) this.#readable.push(end);
       const pending = parcel === undefined ? undefined : this.#handOver(parcel, end);
       if (pending !== undefined) {
-        pending.then(() => this.#resume(), this.#spec.onBroken);
+        pending.then(
+          () => this.#resume(),
+          (error: unknown) => this.#break(error),
+        );
         return;
       }
-      if (this.#state !== 'reading') return;
+      if (this.#closed) return;
       if (++this.#readThisTurn >= BATCH) break;
     }
     if (this.#readable.length > 0) this.#schedule();
@@ -78,7 +85,7 @@ export class Inbox {
   }
 
   #resume(): void {
-    if (this.#state !== 'reading') return;
+    if (this.#closed) return;
     if (++this.#readThisTurn >= BATCH) this.#schedule();
     else this.#read();
   }
@@ -95,9 +102,13 @@ export class Inbox {
     try {
       return this.#spec.deliver({ topic: parcel.topic, packet }, end);
     } catch (error) {
-      this.close();
-      this.#spec.onBroken(error);
+      this.#break(error);
       return;
     }
+  }
+
+  #break(error: unknown): void {
+    this.close();
+    this.#spec.onBroken(error);
   }
 }

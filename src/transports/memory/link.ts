@@ -28,7 +28,7 @@ export abstract class MemoryLink implements Link, Member {
   #closing: Promise<void> | undefined = undefined;
   #left = false;
 
-  protected constructor(hub: MemoryHub, spec: LinkSpec) {
+  constructor(hub: MemoryHub, spec: LinkSpec) {
     this.hub = hub;
     this.mode = spec.mode;
     this.hwmPackets = spec.hwmPackets;

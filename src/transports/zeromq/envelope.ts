@@ -38,6 +38,12 @@ export function splitEnvelope(frames: readonly Buffer[]): Envelope {
   throw new PacketError('frames', 'no empty frame before the content', 0);
 }
 
+/** What follows the empty frame in front of a reply's packet; throws PacketError when there is none. */
+export function afterDelimiter(frames: readonly Buffer[]): readonly Buffer[] {
+  if (frames[0]?.length === 0) return frames.slice(1);
+  throw new PacketError('frames', 'no empty frame before the packet', 0);
+}
+
 /** The text of a return path: unique by its `serial`, and good as a header value. */
 export function encodeReturnPath(path: readonly Uint8Array[], serial: number): string {
   let text = serial.toString(36);

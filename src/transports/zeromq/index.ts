@@ -4,53 +4,20 @@
  * This file checks the options and hands each kind of link to its file. All sockets of a process share one Context unless one
  * is given. `native` is the wire format of docs/wire-format.md; `plain` talks to peers that know nothing of tracebus.
  */
-import type { Context } from 'zeromq';
-import { packetLimits } from '../../core/packet-layout.ts';
 import type { Transport } from '../../core/transport.ts';
-import { sharedContext } from './context.ts';
 import { parseEndpoint } from './endpoint.ts';
+import { checkedSettings } from './options.ts';
+import type { ZeromqOptions } from './options.ts';
 import { openPublisher } from './publish.ts';
-import { openPuller, openPusher } from './push-pull.ts';
-import { openRequester, openResponder } from './request-respond.ts';
-import type { ZeromqSettings } from './settings.ts';
+import { openPuller } from './pull.ts';
+import { openPusher } from './push.ts';
+import { openRequester } from './request.ts';
+import { openResponder } from './respond.ts';
 import { openSubscriber } from './subscribe.ts';
 
 export { startForwarder } from './forward.ts';
 export type { Forwarder, ForwarderOptions } from './forward.ts';
-
-/** Options of {@link zeromq}. */
-export interface ZeromqOptions {
-  /** A Context of the `zeromq` package to make the sockets in, for instance to share `inproc` names. @default one per process */
-  readonly context?: Context | undefined;
-  /**
-   * `native` packets carry headers and several messages. `plain` is for peers that know nothing of tracebus: `[topic, JSON]`
-   * when published, `[JSON]` when pushed, `[id, '', JSON]` for requests; no headers, no `ready()`.
-   * @default 'native'
-   */
-  readonly wire?: 'native' | 'plain' | undefined;
-  /** Plain wire: what an incoming push or request is about, as it carries no topic. @default `results` for pushes, `state` for requests */
-  readonly topic?: string | ((body: unknown) => string) | undefined;
-  /**
-   * The largest payload, in bytes, 131072 (a packet of many messages must fit) to 2147483647. A larger one is refused when sent;
-   * when it arrives a binding socket drops the peer that sent it, a connecting one the message.
-   * @default 67108864
-   */
-  readonly maxMessageBytes?: number | undefined;
-  /** The first wait before a lost connection is tried again, in milliseconds; it doubles with each failure. @default 100 */
-  readonly reconnectMs?: number | undefined;
-  /** The longest such wait, in milliseconds. @default 5000 */
-  readonly reconnectMaxMs?: number | undefined;
-  /** How long a connection may take to agree on the protocol, in milliseconds. @default 5000 */
-  readonly handshakeTimeoutMs?: number | undefined;
-  /** How long one attempt to connect may take, in milliseconds; 0 leaves it to the system. @default 5000 */
-  readonly connectTimeoutMs?: number | undefined;
-  /** 0 up to 1; jitter of the waits. @default Math.random */
-  readonly random?: (() => number) | undefined;
-}
-
-/** A frame below this could not hold one full packet: about 32 KB of records, and the one that filled it. */
-const MIN_MESSAGE_BYTES = 131_072;
-const MAX_INT32 = 2_147_483_647;
+export type { ZeromqOptions } from './options.ts';
 
 /**
  * Makes the ZeroMQ transport. It opens nothing: sockets are made when the bus needs them.
@@ -65,7 +32,7 @@ const MAX_INT32 = 2_147_483_647;
  * ```
  */
 export function zeromq(options: ZeromqOptions = {}): Transport {
-  const settings = checked(options);
+  const settings = checkedSettings(options);
   return {
     system: 'zeromq',
     features: {
@@ -86,45 +53,4 @@ export function zeromq(options: ZeromqOptions = {}): Transport {
     openRequester: (spec) => openRequester(spec, settings),
     openResponder: (spec) => openResponder(spec, settings),
   };
-}
-
-function checked(options: ZeromqOptions): ZeromqSettings {
-  const { context, wire = 'native', topic, random = Math.random } = options;
-  const { maxMessageBytes = 67_108_864, reconnectMs = 100, reconnectMaxMs = 5000 } = options;
-  const { handshakeTimeoutMs = 5000, connectTimeoutMs = 5000 } = options;
-  expectOneOf('wire', wire, ['native', 'plain']);
-  if (topic !== undefined && typeof topic !== 'string' && typeof topic !== 'function') {
-    throw new TypeError(`Expected \`topic\` to be text or a function, got ${typeof topic}`);
-  }
-  expectInteger('maxMessageBytes', maxMessageBytes, MIN_MESSAGE_BYTES);
-  expectInteger('reconnectMs', reconnectMs, 1);
-  expectInteger('reconnectMaxMs', reconnectMaxMs, reconnectMs);
-  expectInteger('handshakeTimeoutMs', handshakeTimeoutMs, 1);
-  expectInteger('connectTimeoutMs', connectTimeoutMs, 0);
-  if (typeof random !== 'function') throw new TypeError(`Expected \`random\` to be a function, got ${typeof random}`);
-  return {
-    context: () => context ?? sharedContext(),
-    wire,
-    topic,
-    maxMessageBytes,
-    limits: packetLimits({ maxPayloadBytes: maxMessageBytes }),
-    reconnectMs,
-    reconnectMaxMs,
-    handshakeTimeoutMs,
-    connectTimeoutMs,
-    random,
-  };
-}
-
-function expectOneOf(name: string, value: string, allowed: readonly string[]): void {
-  if (allowed.includes(value)) return;
-  const names = allowed.map((one) => `'${one}'`).join(' or ');
-  throw new TypeError(`Expected \`${name}\` to be ${names}, got ${JSON.stringify(value)}`);
-}
-
-function expectInteger(name: string, value: number, from: number): void {
-  if (Number.isInteger(value) && value >= from && value <= MAX_INT32) return;
-  throw new RangeError(
-    `Expected \`${name}\` to be an integer from ${String(from)} to ${String(MAX_INT32)}, got ${String(value)}`,
-  );
 }

@@ -60,7 +60,8 @@ class SocketMonitor implements Monitor {
     this.#settings = settings;
     this.#count = new PeerCount(spec.mode);
     this.available = parseEndpoint(spec.endpoint).scheme !== 'inproc';
-    this.ended = context.with(ROOT_CONTEXT, () => this.#watch(socket.events));
+    // Not even `end` can be awaited there: an inproc socket ends when its peer next touches its own side.
+    this.ended = this.available ? context.with(ROOT_CONTEXT, () => this.#watch(socket.events)) : Promise.resolve();
   }
 
   get peers(): number {

@@ -5,12 +5,11 @@
  *     push:     [payload]
  *     request:  [id] [] [payload]              DEALER -> REP; the reply likewise, the REP echoes the id
  *               [...] [] [payload]             at our ROUTER: whatever a REQ puts before the empty frame returns with the reply
- *     error:    {"error":{"code":...,"message":...}} in place of the reply's payload
+ *     error:    {"error":{"code":...,"message":...}} in place of the reply's payload, see plain-error.ts
  *
  * One record is one message. There are no headers: what arrives gets those that the core needs (topic, correlation,
  * error-code), epoch 0 and sent time 0. A payload is whatever the codec of the bus makes, JSON unless told otherwise; only
- * error replies and naming functions look into it. A reply whose body is exactly an error object is an error: there is
- * nothing else to tell it by. Cancels and heartbeats have no plain form and are not sent.
+ * error replies and naming functions look into it. Cancels and heartbeats have no plain form and are not sent.
  */
 import { isUtf8 } from 'node:buffer';
 import { BusError } from '../../core/errors.ts';
@@ -24,6 +23,7 @@ import { DecodedRecord } from '../../core/packet.ts';
 import { topicFault } from '../../core/topics.ts';
 import type { IncomingPacket } from '../../core/transport.ts';
 import { DELIMITER } from './envelope.ts';
+import { decodePlainError, encodePlainError, parseJson } from './plain-error.ts';
 
 /** What a plain push or request is about, as it does not say itself: a topic, or a function of its JSON body. */
 export type PlainNaming = string | ((body: unknown) => string);
@@ -33,10 +33,6 @@ export const PLAIN_PUSH_TOPIC = 'results';
 
 /** The topic of a plain request when the transport is given none; the default of `bus.request`. */
 export const PLAIN_REQUEST_TOPIC = 'state';
-
-/** With this every error object begins, give or take white space; other replies are not parsed. */
-const ERROR_START = /^\s*\{\s*"error"\s*:/;
-const ERROR_START_BYTES = 32;
 
 /** Whether a record has a plain form; the others are only understood by native peers. */
 export function hasPlainForm(record: SealedRecord): boolean {
@@ -86,8 +82,7 @@ export function encodePlainRequest(record: SealedRecord): Uint8Array[] {
 export function decodePlainRequest(
   content: readonly Buffer[],
   correlation: string,
-  naming: PlainNaming,
-  limits: PacketLimits,
+  { naming, limits }: { readonly naming: PlainNaming; readonly limits: PacketLimits },
 ): IncomingPacket {
   const payload = onlyFrame(content);
   const headers = new MessageHeaders().set('topic', topicOf(naming, payload)).set('correlation', correlation);
@@ -96,10 +91,7 @@ export function decodePlainRequest(
 
 /** The payload of a reply, or the error object of an error reply. */
 export function encodePlainReply(record: SealedRecord): Uint8Array {
-  if (record.headerBlock[0] !== KIND_NUMBERS.error) return record.payload;
-  const code = record.headers.getText('error-code') ?? 'HANDLER_FAILED';
-  const message = messageIn(parse(Buffer.from(record.payload).toString())) ?? code;
-  return Buffer.from(JSON.stringify({ error: { code, message } }));
+  return record.headerBlock[0] === KIND_NUMBERS.error ? encodePlainError(record) : record.payload;
 }
 
 /** Reads `[id, '', payload]`: a reply, or an error reply when the payload is an error object. */
@@ -115,7 +107,7 @@ export function decodePlainReply(frames: readonly Buffer[], limits: PacketLimits
     if (error instanceof PacketError) throw error;
     throw new PacketError('header-value', 'the id is too long', 0);
   }
-  const remote = errorIn(payload);
+  const remote = decodePlainError(payload);
   if (remote === undefined) return arrived('reply', headers, payload, { limits });
   headers.set('error-code', remote.code);
   return arrived('error', headers, Buffer.from(JSON.stringify(remote)), { limits });
@@ -151,8 +143,9 @@ function onlyFrame(frames: readonly Buffer[]): Buffer {
 
 function topicOf(naming: PlainNaming, payload: Buffer): string {
   if (typeof naming === 'string') return naming;
-  const body = parse(payload.toString());
-  if (body === undefined) throw new PacketError('topic', 'the option `topic` is a function, and the body is no JSON', 0);
+  const body = parseJson(payload.toString());
+  if (body === undefined)
+    throw new PacketError('topic', 'the option `topic` is a function, and the body is no JSON', 0);
   let topic: string;
   try {
     topic = naming(body);
@@ -171,33 +164,4 @@ function expectTopic(topic: string): void {
 function textOf(bytes: Buffer, reason: 'topic' | 'header-value'): string {
   if (!isUtf8(bytes)) throw new PacketError(reason, 'not UTF-8', 0);
   return bytes.toString();
-}
-
-/** The parsed JSON, or undefined, which JSON cannot express. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function messageIn(body: unknown): string | undefined {
-  if (typeof body === 'string') return body;
-  const message = fieldOf(body, 'message');
-  return typeof message === 'string' ? message : undefined;
-}
-
-function errorIn(payload: Buffer): { readonly code: string; readonly message: string } | undefined {
-  if (!ERROR_START.test(payload.toString('latin1', 0, ERROR_START_BYTES))) return undefined;
-  const body = parse(payload.toString());
-  const code = fieldOf(fieldOf(body, 'error'), 'code');
-  const message = fieldOf(fieldOf(body, 'error'), 'message');
-  const alone = typeof body === 'object' && body !== null && Object.keys(body).length === 1;
-  return alone && typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-  return (value as Record<string, unknown>)[name];
 }

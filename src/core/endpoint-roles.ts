@@ -1,0 +1,76 @@
+/** Which endpoint a call means, and whether this bus binds or connects there. */
+import type { EndpointPattern, EndpointRole, Endpoints } from './options.ts';
+
+/** A whole endpoint, or a port number on the bus's host. */
+export type EndpointChoice = string | number;
+
+/** Who binds when nothing is configured: the side that there is one of. */
+const BINDS: ReadonlySet<EndpointPattern> = new Set(['publish', 'pull', 'respond']);
+
+/** One endpoint and this bus's part in it. */
+export interface Place {
+  readonly endpoint: string;
+  readonly mode: 'bind' | 'connect';
+}
+
+/** The endpoints of a bus. */
+export class EndpointRoles {
+  readonly #host: string;
+  readonly #roles: Endpoints;
+
+  /** @throws RangeError or TypeError for an endpoint that makes no sense */
+  constructor(host: string, roles: Endpoints, check: (endpoint: string) => void) {
+    this.#host = host;
+    this.#roles = roles;
+    for (const [pattern, role] of Object.entries(roles) as [EndpointPattern, EndpointRole | undefined][]) {
+      if (role === undefined) continue;
+      const places = placesOf(pattern, role);
+      for (const { endpoint } of places) check(endpoint);
+    }
+  }
+
+  /** Where a pattern is configured to go. @throws TypeError when nothing is configured */
+  places(pattern: EndpointPattern): readonly Place[] {
+    const role = this.#roles[pattern];
+    if (role === undefined) {
+      throw new TypeError(`Expected \`endpoints.${pattern}\` to be configured, or an \`endpoint\` in the call`);
+    }
+    return placesOf(pattern, role);
+  }
+
+  configured(pattern: EndpointPattern): boolean {
+    return this.#roles[pattern] !== undefined;
+  }
+
+  /** What `{ endpoint }` of a call means: as configured when it is one of those, else the pattern's usual part. */
+  choose(pattern: EndpointPattern, choice: EndpointChoice, check: (endpoint: string) => void): Place {
+    const endpoint = typeof choice === 'number' ? this.#port(choice) : choice;
+    const role = this.#roles[pattern];
+    const known = role === undefined ? undefined : placesOf(pattern, role).find((place) => place.endpoint === endpoint);
+    if (known !== undefined) return known;
+    check(endpoint);
+    return { endpoint, mode: BINDS.has(pattern) ? 'bind' : 'connect' };
+  }
+
+  #port(port: number): string {
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new RangeError(`Expected \`endpoint\` to be a port from 0 to 65535 or a whole endpoint, got ${String(port)}`);
+    }
+    return `tcp://${this.#host}:${String(port)}`;
+  }
+}
+
+function placesOf(pattern: EndpointPattern, role: EndpointRole): readonly Place[] {
+  if ('bind' in role) {
+    if (typeof role.bind !== 'string') throw new TypeError(`Expected \`endpoints.${pattern}.bind\` to be an endpoint`);
+    return [{ endpoint: role.bind, mode: 'bind' }];
+  }
+  const { connect } = role as { connect?: unknown };
+  if (!Array.isArray(connect) || connect.length === 0 || !connect.every((one) => typeof one === 'string')) {
+    throw new TypeError(`Expected \`endpoints.${pattern}\` to be { bind: endpoint } or { connect: [endpoint, ...] }`);
+  }
+  if (pattern === 'publish' && connect.length > 1) {
+    throw new RangeError('Expected `endpoints.publish.connect` to name one forwarder; publish to others with `{ endpoint }`');
+  }
+  return (connect as string[]).map((endpoint) => ({ endpoint, mode: 'connect' as const }));
+}

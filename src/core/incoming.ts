@@ -1,0 +1,78 @@
+/**
+ * What all receiving ends do alike: ask the middleware to admit a message, and own its failure. A rejected message is counted
+ * as dropped, a failing handler as an error; both are logged and given to `onError`, and neither stops the loop that reads.
+ */
+import type { Operation } from './counters.ts';
+import { BusError, messageOf } from './errors.ts';
+import type { Kernel } from './kernel.ts';
+import type { Release } from './middleware.ts';
+import type { ReceiveContext } from './receive-context.ts';
+
+/** Counts and tells a failure of a message that came in. */
+export function reportFailure(kernel: Kernel, ctx: ReceiveContext, operation: Operation, error: unknown): void {
+  if (!ctx.handled) {
+    kernel.reporter.inboundDropped(asRejection(error, ctx), operation, ctx);
+    return;
+  }
+  const errors: unknown[] = error instanceof HandlerErrors ? [...error.errors] : [error];
+  for (const one of errors) {
+    kernel.reporter.report(one, operation, `a handler of "${ctx.subscription ?? ctx.topic}" failed on "${ctx.topic}"`, ctx);
+  }
+}
+
+/** Several handlers of one message failed. */
+export class HandlerErrors extends AggregateError {}
+
+function asRejection(error: unknown, ctx: ReceiveContext): BusError {
+  if (error instanceof BusError) return error;
+  return new BusError('REJECTED', `a middleware refused the message: ${messageOf(error)}`, {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    cause: error,
+  });
+}
+
+/**
+ * Asks the `admit` of each middleware, in the order of the stack. Answers what to call when the message has settled, at once where nobody has to wait.
+ */
+export function admit(admits: readonly AdmitStep[], ctx: ReceiveContext): Release | undefined | Promise<Release | undefined> {
+  if (admits.length === 0) return undefined;
+  const releases: Release[] = [];
+  for (let index = 0; index < admits.length; index++) {
+    const answer = admits[index]?.(ctx);
+    if (answer instanceof Promise) return admitSlowly(admits, index + 1, ctx, releases, answer);
+    if (answer !== undefined) releases.push(answer);
+  }
+  return all(releases);
+}
+
+/** The `admit` of a middleware. */
+export type AdmitStep = (ctx: ReceiveContext) => Release | undefined | Promise<Release | undefined>;
+
+async function admitSlowly(
+  admits: readonly AdmitStep[],
+  from: number,
+  ctx: ReceiveContext,
+  releases: Release[],
+  pending: Promise<Release | undefined>,
+): Promise<Release | undefined> {
+  try {
+    const first = await pending;
+    if (first !== undefined) releases.push(first);
+    for (const step of admits.slice(from)) {
+      const answer = await step(ctx);
+      if (answer !== undefined) releases.push(answer);
+    }
+  } catch (error) {
+    all(releases)?.();
+    throw error;
+  }
+  return all(releases);
+}
+
+function all(releases: readonly Release[]): Release | undefined {
+  if (releases.length < 2) return releases[0];
+  return () => {
+    for (const release of releases) release();
+  };
+}

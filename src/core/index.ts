@@ -1,0 +1,17 @@
+/** `tracebus/core`: the bus and its contracts. Loads no native code. */
+export { Bus } from './bus.ts';
+export type {
+  BusDescription,
+  BusStats,
+  HandlerOptions,
+  MessagesOptions,
+  ReadyOptions,
+  RequestOptions,
+  SendOptions,
+  SubscribeOptions,
+} from './bus.ts';
+export { systemClock } from './clock.ts';
+export type { Clock, ClockTimer } from './clock.ts';
+export { BusError, ERROR_CODES, errorType } from './errors.ts';
+export type { BusErrorCode, BusErrorDetails } from './errors.ts';
+export type * from './index-types.ts';

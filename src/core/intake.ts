@@ -1,0 +1,46 @@
+/** Bounds how many messages of one receiving link are being worked on: at the mark the link reads no further. */
+
+/** See the head of this file. */
+export class Intake {
+  readonly #limit: number;
+  #inFlight = 0;
+  readonly #waiting: (() => void)[] = [];
+  readonly #idle: (() => void)[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get full(): boolean {
+    return this.#inFlight >= this.#limit;
+  }
+
+  /** Counts a message in; a promise means that there is no room yet. */
+  enter(): Promise<void> | undefined {
+    if (this.#inFlight < this.#limit) {
+      this.#inFlight++;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    this.#inFlight--;
+    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is being worked on. */
+  idle(): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+}

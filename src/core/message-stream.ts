@@ -1,0 +1,71 @@
+/**
+ * `for await (const message of bus.messages(pattern))`: a subscription read by a loop. Each message counts as being handled until
+ * the loop asks for the next one, so a slow loop becomes back-pressure like a slow handler.
+ */
+import type { ReceiveContext } from './receive-context.ts';
+
+interface Held {
+  readonly message: ReceiveContext;
+  done(): void;
+}
+
+/** See the head of this file. */
+export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
+  readonly #queue: Held[] = [];
+  readonly #onEnd: () => void;
+  #current: Held | undefined;
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  constructor(onEnd: () => void, signal: AbortSignal | undefined) {
+    this.#onEnd = onEnd;
+    const end = (): void => {
+      this.end();
+    };
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted === true) end();
+  }
+
+  /** The handler of the subscription: settles when the loop is done with the message. */
+  readonly take = (message: ReceiveContext): Promise<void> => {
+    if (this.#ended) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#queue.push({ message, done: resolve });
+      this.#wake?.();
+    });
+  };
+
+  /** Ends the loop and lets go of what it has not looked at. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onEnd();
+    for (const held of this.#queue.splice(0)) held.done();
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<ReceiveContext, undefined>> {
+    this.#current?.done();
+    this.#current = undefined;
+    while (this.#queue.length === 0) {
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+    this.#current = this.#queue.shift();
+    return this.#current === undefined ? this.next() : { done: false, value: this.#current.message };
+  }
+
+  return(): Promise<IteratorResult<ReceiveContext, undefined>> {
+    this.#current?.done();
+    this.#current = undefined;
+    this.end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,71 @@
+/** `ready()`: waits until everything that a bus has opened works, and says what does not when the time is up. */
+import type { Clock } from './clock.ts';
+import { BusError, messageOf } from './errors.ts';
+
+/** One thing to wait for. */
+export interface Wanted {
+  /** As the error names it: pattern and endpoint. */
+  readonly what: string;
+  wait(signal: AbortSignal): Promise<void>;
+}
+
+/** Resolves when all have. @throws BusError NOT_READY naming the rest, UNSUPPORTED, ABORTED */
+export async function allReady(
+  wanted: readonly Wanted[],
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const stop = new AbortController();
+  const missing = new Map<string, string>();
+  const timer = clock.setTimeout(() => {
+    stop.abort(new Error('no answer yet'));
+  }, timeoutMs);
+  const onAbort = (): void => {
+    stop.abort(new BusError('ABORTED', 'ready() was ended by its caller', { cause: signal?.reason }));
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
+  let fatal: BusError | undefined;
+  try {
+    await Promise.all(
+      wanted.map(async ({ what, wait }) => {
+        try {
+          await untilAborted(wait(stop.signal), stop.signal);
+        } catch (error) {
+          missing.set(what, messageOf(error));
+          if (error instanceof BusError && (error.code === 'UNSUPPORTED' || error.code === 'ABORTED')) fatal ??= error;
+        }
+      }),
+    );
+  } finally {
+    clock.clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    stop.abort();
+  }
+  if (fatal !== undefined) throw fatal;
+  if (missing.size === 0) return;
+  const list = [...missing].map(([what, why]) => `${what}: ${why}`).join('; ');
+  throw new BusError('NOT_READY', `not ready: ${list}`, {
+    limitMs: timeoutMs,
+    hint: 'Start the peers of these endpoints, or check host and port on both sides.',
+  });
+}
+
+/** A transport that ignores the signal must not make ready() hang. */
+async function untilAborted(waiting: Promise<void>, signal: AbortSignal): Promise<void> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  waiting.catch(() => undefined);
+  try {
+    await Promise.race([waiting, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+  }
+}

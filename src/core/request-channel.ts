@@ -1,0 +1,183 @@
+/**
+ * Requests to one endpoint, any number in flight, matched to their replies by correlation id. A reply that comes after its
+ * call has ended is counted and dropped: it can reach no other caller. A caller that gives up tells the responder.
+ */
+import { BusError, isBusErrorCode } from './errors.ts';
+import type { Kernel } from './kernel.ts';
+import { KINDS_BY_NUMBER } from './kinds.ts';
+import { MessageHeaders } from './headers.ts';
+import { KIND_NUMBERS } from './kinds.ts';
+import type { DecodedPacket, DecodedRecord } from './packet.ts';
+import { ReceiveContext } from './receive-context.ts';
+import type { Delivery } from './receive-context.ts';
+import { SendContext } from './send-context.ts';
+import { SendingChannel } from './sending-channel.ts';
+import type { Slot } from './slot.ts';
+import type { Requester } from './transport.ts';
+import type { Wait } from './wait.ts';
+
+/** Records per packet of requests: a responder handles them one by one, so smaller packets share the work better. */
+const MAX_RECORDS = 256;
+
+/** See the head of this file. */
+export class RequestChannel extends SendingChannel<Requester> implements Delivery {
+  readonly #inFlight = new Map<string, Wait>();
+  #lastArrival = -Infinity;
+
+  constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {
+    const native = kernel.transport.features.wire === 'native';
+    super(kernel, {
+      operation: 'request',
+      endpoint,
+      mode,
+      hwmPackets: kernel.packedHwm,
+      writer: { maxRecords: native ? MAX_RECORDS : 1, order: 'global', byTopic: false },
+      open: (spec) =>
+        kernel.transport.openRequester({
+          ...spec,
+          onPacket: ({ packet }) => {
+            this.#onPacket(packet);
+          },
+          onMalformed: (error) => {
+            const dropped = new BusError('MALFORMED_PACKET', error.message, { endpoint, cause: error });
+            kernel.reporter.inboundDropped(dropped, 'request');
+          },
+        }),
+    });
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** A reply has come through its chain: the call that waits for it settles. */
+  deliver(ctx: ReceiveContext): undefined {
+    ctx.handled = true;
+    const wait = ctx.call;
+    if (wait === undefined) return undefined;
+    if (ctx.kind === 'error') {
+      wait.fail(remoteError(ctx));
+      return undefined;
+    }
+    wait.ctx.reply = ctx;
+    wait.succeed();
+    return undefined;
+  }
+
+  /** The end of the chain of a cancel. */
+  cancelled(ctx: SendContext): undefined {
+    const slot = this.writer.reserve(ctx.topic);
+    slot.headers = ctx.headers;
+    slot.headerBlock = ctx.headers.encode(KIND_NUMBERS.cancel);
+    slot.payload = ctx.payload;
+    slot.control = true;
+    this.writer.fill(slot);
+    return undefined;
+  }
+
+  protected enqueue(ctx: SendContext, slot: Slot): Promise<void> {
+    const correlation = ctx.correlation ?? '';
+    const wait = this.waitFor(ctx, slot, 'reply');
+    this.#inFlight.set(correlation, wait);
+    this.fill(slot);
+    return wait.promise.finally(() => {
+      if (this.#inFlight.get(correlation) === wait) this.#inFlight.delete(correlation);
+    });
+  }
+
+  protected givenUp(wait: Wait, error: BusError): void {
+    this.#inFlight.delete(wait.ctx.correlation ?? '');
+    if (error.code === 'SEND_TIMEOUT') this.keeper.timedOut(error);
+    else if (error.code === 'REQUEST_TIMEOUT') {
+      this.kernel.counters.requestTimeouts.series('request', wait.ctx.topic).value++;
+      // One slow topic must not block a live peer: only an endpoint that said nothing at all is left alone.
+      if (this.#lastArrival < (wait.sentAt ?? Infinity)) this.keeper.timedOut(error);
+    } else if (wait.sentAt !== undefined) this.#tellCancel(wait.ctx);
+  }
+
+  #tellCancel({ topic, correlation, endpoint }: SendContext): void {
+    const headers = MessageHeaders.from({ topic, correlation: correlation ?? '', sender: this.kernel.serviceName });
+    const cancel = new SendContext({ pattern: 'request', kind: 'cancel', topic, body: undefined, headers, endpoint, correlation });
+    cancel.channel = this;
+    this.kernel.chains.sendCancel(cancel).catch((error: unknown) => {
+      this.kernel.reporter.report(error, 'request', `a cancel of "${topic}" could not be sent`);
+    });
+  }
+
+  #onPacket(packet: DecodedPacket): void {
+    this.#lastArrival = this.kernel.clock.now();
+    packet.records.forEach((record, index) => {
+      this.#onRecord(record, packet, packet.firstSequence + index);
+    });
+  }
+
+  #onRecord(record: DecodedRecord, packet: DecodedPacket, sequence: number): void {
+    const { counters, reporter, clock } = this.kernel;
+    const correlation = record.headers.getText('correlation') ?? '';
+    const wait = this.#inFlight.get(correlation);
+    const kind = KINDS_BY_NUMBER[record.kind];
+    if (kind !== 'reply' && kind !== 'error') {
+      const what = `a ${kind ?? 'record'} where a reply was expected`;
+      reporter.inboundDropped(new BusError('MALFORMED_PACKET', what, { endpoint: this.endpoint }), 'request');
+      return;
+    }
+    const topic = wait?.ctx.topic ?? 'other';
+    counters.received.series('request', topic).value++;
+    if (wait === undefined) {
+      counters.lateReplies.add('request');
+      const late = new BusError('LATE_REPLY', 'a reply came after its call had ended', { endpoint: this.endpoint });
+      reporter.inboundDropped(late, 'request');
+      return;
+    }
+    this.#inFlight.delete(correlation);
+    const ctx = new ReceiveContext({
+      pattern: 'reply',
+      kind,
+      topic,
+      headers: record.headers,
+      payload: record.payload,
+      endpoint: this.endpoint,
+      epoch: packet.epoch,
+      sequence,
+      sentAtUs: packet.sentAtUs,
+      receivedAt: clock.now(),
+    });
+    ctx.destination = this;
+    ctx.call = wait;
+    this.kernel.chains.receive(ctx).catch((error: unknown) => {
+      // The call is where the failure goes: it rejects, and is counted there.
+      if (!ctx.handled) this.kernel.counters.inboundDropped.add('request', 'rejected');
+      wait.fail(error);
+    });
+  }
+}
+
+/** The error that a remote handler, or the remote bus, answered with. */
+function remoteError(ctx: ReceiveContext): BusError {
+  const { code: remoteCode, message } = errorBody(ctx.body);
+  const given = ctx.headers.getText('error-code') ?? '';
+  const code = isBusErrorCode(given) ? given : 'HANDLER_FAILED';
+  return new BusError(code, message ?? 'the responder answered with an error', {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    remoteCode,
+  });
+}
+
+function errorBody(body: unknown): { code?: string; message?: string } {
+  let value = body;
+  if (body instanceof Uint8Array) {
+    try {
+      value = JSON.parse(Buffer.from(body).toString('utf8'));
+    } catch {
+      // A plain text is a message.
+      return { message: Buffer.from(body).toString('utf8') };
+    }
+  }
+  if (typeof value !== 'object' || value === null) return {};
+  const { code, message } = value as Record<string, unknown>;
+  return {
+    ...(typeof code === 'string' && { code }),
+    ...(typeof message === 'string' && { message }),
+  };
+}

@@ -1,0 +1,268 @@
+/**
+ * Answers requests at one endpoint. It reads on whatever happens, so that a cancel always finds its request; what cannot run
+ * yet waits in a bounded queue, and beyond it is answered with OVERFLOW. What has expired or was cancelled meanwhile is not run.
+ *
+ *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
+ */
+import type { Expirable } from './deadlines.ts';
+import { BusError, errorType } from './errors.ts';
+import { admit, reportFailure } from './incoming.ts';
+import { Intake } from './intake.ts';
+import type { Kernel } from './kernel.ts';
+import { KINDS_BY_NUMBER } from './kinds.ts';
+import { LinkKeeper } from './link-keeper.ts';
+import { logAt } from './logger.ts';
+import type { DecodedPacket, DecodedRecord } from './packet.ts';
+import { ReceiveContext } from './receive-context.ts';
+import type { Delivery } from './receive-context.ts';
+import { Replies } from './replies.ts';
+import type { Route } from './routes.ts';
+import { Routes } from './routes.ts';
+import type { AnyHandler, Subscriber } from './subscriber.ts';
+import { topicFault } from './topics.ts';
+import type { IncomingPacket, Peer, Responder } from './transport.ts';
+
+/** One request from its arrival to its reply. */
+class Call implements Delivery, Expirable {
+  bucket: Set<Expirable> | undefined = undefined;
+  readonly peer: Peer;
+  readonly route: Route;
+  readonly responder: Subscriber | undefined;
+  readonly ticket: number;
+  readonly ctx: ReceiveContext;
+  readonly #run: (call: Call) => Promise<void>;
+
+  constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: Call) => Promise<void>) {
+    this.peer = peer;
+    this.route = route;
+    this.ctx = ctx;
+    this.#run = run;
+    this.responder = route.subscribers.find(({ handler }) => handler !== undefined);
+    this.ticket = route.gate.issue();
+  }
+
+  deliver(): Promise<void> {
+    const turn = this.route.gate.turn(this.ticket);
+    return turn === undefined ? this.#run(this) : turn.then(() => this.#run(this));
+  }
+
+  /** The deadline has passed: nobody waits for the answer any more. */
+  expire(): void {
+    this.ctx.cancel(new BusError('EXPIRED', 'the caller has stopped waiting', { topic: this.ctx.topic }));
+  }
+}
+
+/** See the head of this file. */
+export class RespondChannel {
+  readonly endpoint: string;
+  readonly keeper: LinkKeeper<Responder>;
+  readonly routes: Routes;
+  readonly intake: Intake;
+  readonly replies: Replies;
+  readonly #kernel: Kernel;
+  readonly #fallback: AnyHandler | undefined;
+  readonly #calls = new Map<string, Call>();
+  #closing = false;
+
+  constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect', fallback: AnyHandler | undefined) {
+    this.#kernel = kernel;
+    this.endpoint = endpoint;
+    this.#fallback = fallback;
+    this.intake = new Intake(kernel.settings.hwmInbound);
+    this.routes = new Routes((topic) => kernel.counters.received.series('respond', topic));
+    this.replies = new Replies(kernel, endpoint);
+    this.keeper = new LinkKeeper<Responder>(kernel, {
+      operation: 'respond',
+      endpoint,
+      mode,
+      hwmPackets: kernel.packedHwm,
+      reopens: true,
+      open: (spec) =>
+        kernel.transport.openResponder({
+          ...spec,
+          onRequest: (incoming, peer) => {
+            this.#onPacket(incoming, peer);
+          },
+          onMalformed: (error) => {
+            this.#drop(new BusError('MALFORMED_PACKET', error.message, { endpoint, cause: error }));
+          },
+          onPeerGone: (peer) => {
+            this.#onPeerGone(peer);
+          },
+        }),
+      onLink: () => {
+        // Requests come by themselves; replies go to the peers of the link they came from.
+      },
+    });
+  }
+
+  add(subscriber: Subscriber): void {
+    this.routes.add(subscriber);
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.routes.delete(subscriber);
+  }
+
+  async drain(): Promise<void> {
+    this.#closing = true;
+    await this.intake.idle();
+  }
+
+  cancelRunning(reason: unknown): number {
+    for (const { ctx } of this.#calls.values()) ctx.cancel(reason);
+    return this.#calls.size;
+  }
+
+  /** A cancel has come through its chain. It counts only for the peer whose request it names. */
+  cancelled(ctx: ReceiveContext): void {
+    const call = this.#calls.get(callKey(ctx.peer ?? '', ctx.correlation ?? ''));
+    call?.ctx.cancel(new BusError('CANCELLED', 'the caller has cancelled', { topic: ctx.topic }));
+  }
+
+  #onPacket({ packet }: IncomingPacket, peer: Peer): void {
+    packet.records.forEach((record, index) => {
+      const kind = KINDS_BY_NUMBER[record.kind];
+      const topic = record.headers.getText('topic') ?? '';
+      const fault = topicFault(topic);
+      if (fault !== undefined) this.#drop(new BusError('MALFORMED_PACKET', `a request has no usable topic: ${fault}`, { endpoint: this.endpoint }));
+      else if (kind === 'cancel') this.#onCancel(this.#context(topic, record, packet, index, peer));
+      else if (kind === 'request') void this.#onRequest(this.#context(topic, record, packet, index, peer), peer);
+      else this.#drop(new BusError('MALFORMED_PACKET', `a ${kind ?? 'record'} where a request was expected`, { endpoint: this.endpoint }));
+    });
+  }
+
+  #context(topic: string, record: DecodedRecord, packet: DecodedPacket, index: number, peer: Peer): ReceiveContext {
+    const receivedAt = this.#kernel.clock.now();
+    const timeoutMs = Number(record.headers.getText('timeout-ms') ?? NaN);
+    return new ReceiveContext({
+      pattern: 'request',
+      kind: record.kind === 2 ? 'request' : 'cancel',
+      topic,
+      headers: record.headers,
+      payload: record.payload,
+      endpoint: this.endpoint,
+      epoch: packet.epoch,
+      sequence: packet.firstSequence + index,
+      sentAtUs: packet.sentAtUs,
+      receivedAt,
+      deadline: Number.isFinite(timeoutMs) ? receivedAt + timeoutMs : undefined,
+      subscription: this.routes.for(topic).subscribers[0]?.pattern,
+      peer: peer.id,
+    });
+  }
+
+  #onCancel(ctx: ReceiveContext): void {
+    this.#kernel.chains.receiveCancel(ctx).catch((error: unknown) => {
+      reportFailure(this.#kernel, ctx, 'respond', error);
+    });
+  }
+
+  async #onRequest(ctx: ReceiveContext, peer: Peer): Promise<void> {
+    const route = this.routes.for(ctx.topic);
+    route.received.value++;
+    const call = new Call(peer, route, ctx, (one) => this.#run(one));
+    ctx.destination = call;
+    const key = callKey(peer.id, ctx.correlation ?? '');
+    if (this.#closing || this.intake.full) {
+      const error = this.#closing ? closing(ctx) : overflow(ctx, this.#kernel.settings.hwmInbound);
+      route.gate.pass(call.ticket);
+      await this.#refuse(call, error);
+      return;
+    }
+    void this.intake.enter();
+    this.#calls.set(key, call);
+    if (ctx.deadline !== undefined) this.#kernel.deadlines.add(call, ctx.deadline);
+    const { limiter } = call.responder ?? {};
+    let started = false;
+    let release: (() => void) | undefined;
+    try {
+      release = await admit(this.#kernel.admits, ctx);
+      await limiter?.start(ctx.topic);
+      started = true;
+      expectWanted(ctx);
+      await this.#kernel.chains.receive(ctx);
+    } catch (error) {
+      await this.#refuse(call, error);
+    } finally {
+      if (started) limiter?.end();
+      release?.();
+      route.gate.pass(call.ticket);
+      this.#kernel.deadlines.remove(call);
+      if (this.#calls.get(key) === call) this.#calls.delete(key);
+      this.intake.leave();
+    }
+  }
+
+  async #run(call: Call): Promise<void> {
+    const { ctx, responder, route, peer } = call;
+    route.gate.pass(call.ticket);
+    expectWanted(ctx);
+    const handler = responder?.handler ?? this.#fallback;
+    if (handler === undefined) throw noHandler(ctx);
+    ctx.handled = true;
+    ctx.result = await handler(ctx);
+    // The caller has gone: an answer would only be a late reply.
+    if (!ctx.cancelled) await this.replies.send(peer, ctx, 'reply', ctx.result);
+  }
+
+  /** Tells the caller why there is no answer, and counts it here. */
+  async #refuse({ ctx, peer, responder }: Call, error: unknown): Promise<void> {
+    const { counters, logger, settings } = this.#kernel;
+    if (ctx.cancelled && isEnd(error)) {
+      // The caller knows already.
+      if (!ctx.handled) counters.inboundDropped.add('respond', errorType(error));
+      return;
+    }
+    if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {
+      counters.noHandler.add('respond');
+      logAt(logger, settings.logLevelNoHandler, error.message);
+    } else reportFailure(this.#kernel, ctx, 'respond', error);
+    await ctx.run(() => this.replies.send(peer, ctx, 'error', error));
+  }
+
+  #drop(error: BusError): void {
+    this.#kernel.reporter.inboundDropped(error, 'respond');
+  }
+
+  #onPeerGone(peer: Peer): void {
+    this.replies.forget(peer);
+    for (const { ctx, peer: caller } of this.#calls.values()) {
+      if (caller.id === peer.id) ctx.cancel(new BusError('CANCELLED', 'the caller has disconnected', { topic: ctx.topic }));
+    }
+  }
+}
+
+function callKey(peer: string, correlation: string): string {
+  return `${peer}\u0000${correlation}`;
+}
+
+/** @throws BusError EXPIRED or CANCELLED for a request that nobody waits for any more */
+function expectWanted(ctx: ReceiveContext): void {
+  if (ctx.cancelled) throw ctx.signal.reason as Error;
+}
+
+/** The two ends that the caller knows of already. */
+function isEnd(error: unknown): boolean {
+  return error instanceof BusError && (error.code === 'EXPIRED' || error.code === 'CANCELLED');
+}
+
+function overflow(ctx: ReceiveContext, limit: number): BusError {
+  return new BusError('OVERFLOW', `${String(limit)} requests are waiting already`, {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    hint: 'Try again later; on the responder raise `hwmInbound` or `concurrency`.',
+  });
+}
+
+function closing(ctx: ReceiveContext): BusError {
+  return new BusError('CLOSED', 'the responder is closing', { topic: ctx.topic, endpoint: ctx.endpoint });
+}
+
+function noHandler(ctx: ReceiveContext): BusError {
+  return new BusError('NO_HANDLER', `nothing answers "${ctx.topic}" here`, {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    hint: 'Register one with respond(topic, handler), or check the topic.',
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out.
+ *
+ * The names are those of semantic conventions 1.45, the newest only. They are copied, because the conventions' own package
+ * says not to import names in development at run time; what the conventions do not know stands under `messagebus.`.
+ * docs/metrics.md and docs/observability.md explain the same tables to users.
+ */
+
+/** The name of the instrumentation scope, of tracer and meter alike. */
+export const SCOPE_NAME = 'tracebus';
+
+/** Given to the tracer alone: on a meter it would become a Prometheus label and make new series with every release. */
+export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
+
+/** The value of `rpc.system.name`: requests and replies are this bus's own protocol, whatever transport carries them. */
+export const RPC_SYSTEM = 'tracebus';
+
+/** The value of `rpc.method` for a method that is not registered or is beyond the cap. */
+export const OTHER_METHOD = '_OTHER';
+
+/** The value of `messaging.destination.name` on metrics for all topics beyond the cap. */
+export const OTHER_DESTINATION = 'other';
+
+/** Attribute names. */
+export const ATTR = {
+  /** The transport's system: `zeromq`, `memory`. */
+  systemName: 'messaging.system.name',
+  /** The verb: publish, push, process, ... */
+  operationName: 'messaging.operation.name',
+  /** `send` or `process`. */
+  operationType: 'messaging.operation.type',
+  /** The topic. */
+  destinationName: 'messaging.destination.name',
+  /** The pattern that stands for many topics. */
+  destinationTemplate: 'messaging.destination.template',
+  messageId: 'messaging.message.id',
+  /** Host of the configured endpoint, or the path of an ipc one. */
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+  /** `tcp` or `unix`. */
+  networkTransport: 'network.transport',
+  rpcSystemName: 'rpc.system.name',
+  rpcMethod: 'rpc.method',
+  /** The topic of a request whose method is `_OTHER` or a pattern. */
+  rpcMethodOriginal: 'rpc.method_original',
+  /** From the closed list of src/core/errors.ts; present only on failure, the same on span and metric. */
+  errorType: 'error.type',
+} as const;
+
+const { systemName, operationName, operationType, destinationName, destinationTemplate, errorType } = ATTR;
+const DESTINATION = [destinationName, destinationTemplate] as const;
+const SERVER = [ATTR.serverAddress, ATTR.serverPort] as const;
+const RPC = [ATTR.rpcSystemName, ATTR.rpcMethod] as const;
+
+/** What a metric is. */
+export interface MetricFacts {
+  readonly name: string;
+  readonly instrument: 'counter' | 'gauge' | 'histogram';
+  readonly unit: string;
+  readonly description: string;
+  /** Every attribute that its points may carry. */
+  readonly attributes: readonly string[];
+}
+
+function counter(name: string, unit: string, description: string, attributes: readonly string[]): MetricFacts {
+  return { name, instrument: 'counter', unit, description, attributes: [systemName, ...attributes] };
+}
+
+function gauge(name: string, unit: string, description: string): MetricFacts {
+  return { name, instrument: 'gauge', unit, description, attributes: [systemName] };
+}
+
+function histogram(name: string, description: string, attributes: readonly string[]): MetricFacts {
+  const all = [systemName, ...attributes, ...SERVER, errorType];
+  return { name, instrument: 'histogram', unit: 's', description, attributes: all };
+}
+
+/** The counters by the name that the code gives them. */
+export type CounterMetric =
+  | 'messagesSent'
+  | 'messagesReceived'
+  | 'errors'
+  | 'outboundDropped'
+  | 'inboundDropped'
+  | 'backpressureEvents'
+  | 'requestTimeouts'
+  | 'failedBindCount'
+  | 'unrouted'
+  | 'gaps'
+  | 'lateReplies'
+  | 'retries'
+  | 'subscribersLeftBehind'
+  | 'reconnects'
+  | 'handshakeFailures'
+  | 'noHandler'
+  | 'sentMessages'
+  | 'consumedMessages';
+
+/** The counters: observable, read from plain integers when somebody collects. The first eight are documented figures. */
+export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
+  messagesSent: counter('messagebus.messages_sent', '{message}', 'Messages that the transport accepted.', [
+    operationName,
+    ...DESTINATION,
+  ]),
+  messagesReceived: counter('messagebus.messages_received', '{message}', 'Messages that arrived and could be read.', [
+    operationName,
+    ...DESTINATION,
+  ]),
+  errors: counter('messagebus.errors', '{error}', 'Failures that rejected a call or were logged at warn or above.', [
+    operationName,
+    errorType,
+  ]),
+  outboundDropped: counter('messagebus.outbound_dropped', '{message}', 'Messages given up on the way out.', [
+    operationName,
+    errorType,
+  ]),
+  inboundDropped: counter('messagebus.inbound_dropped', '{message}', 'Messages that arrived and reached no handler.', [
+    operationName,
+    errorType,
+  ]),
+  backpressureEvents: counter('messagebus.backpressure_events', '{event}', 'Calls that found their queue full.', [
+    operationName,
+  ]),
+  requestTimeouts: counter('messagebus.request_timeouts', '{request}', 'Requests without a reply in time.', RPC),
+  failedBindCount: counter('messagebus.failed_bind_count', '{bind}', 'Binds that failed.', [errorType]),
+
+  unrouted: counter('messagebus.unrouted', '{message}', 'Publishes that nobody was subscribed to.', [
+    operationName,
+    ...DESTINATION,
+  ]),
+  gaps: counter('messagebus.gaps', '{message}', 'Messages that a subscriber knows it has missed.', [
+    operationName,
+    ...DESTINATION,
+  ]),
+  lateReplies: counter('messagebus.late_replies', '{message}', 'Replies that came after their call had ended.', [
+    operationName,
+  ]),
+  retries: counter('messagebus.retries', '{attempt}', 'Attempts after the first.', [operationName, errorType]),
+  subscribersLeftBehind: counter(
+    'messagebus.subscribers_left_behind',
+    '{event}',
+    'Times that subscribers too slow for the patience were left behind.',
+    [],
+  ),
+  reconnects: counter('messagebus.reconnects', '{reconnect}', 'Connections that a link made again by itself.', []),
+  handshakeFailures: counter('messagebus.handshake_failures', '{failure}', 'Connections refused at the handshake.', []),
+  noHandler: counter('messagebus.no_handler', '{message}', 'Messages received that no handler is registered for.', [
+    operationName,
+    ...DESTINATION,
+  ]),
+
+  sentMessages: counter('messaging.client.sent.messages', '{message}', 'Messages that a producer attempted to send.', [
+    operationName,
+    ...DESTINATION,
+    errorType,
+  ]),
+  consumedMessages: counter(
+    'messaging.client.consumed.messages',
+    '{message}',
+    'Messages that were delivered to the application.',
+    [operationName, ...DESTINATION],
+  ),
+};
+
+/** The gauges by the name that the code gives them. */
+export type GaugeMetric = 'activeConnections' | 'inFlightHandlers' | 'queueDepth' | 'coolingDown';
+
+/** The gauges: observable, asked for when somebody collects. The first is a documented figure. */
+export const GAUGE_METRICS: Readonly<Record<GaugeMetric, MetricFacts>> = {
+  activeConnections: gauge('messagebus.active_connections', '{connection}', 'Sockets that are open.'),
+  inFlightHandlers: gauge('messagebus.in_flight_handlers', '{handler}', 'Handlers that are running.'),
+  queueDepth: gauge('messagebus.queue_depth', '{message}', 'Messages waiting in outgoing queues.'),
+  coolingDown: gauge('messagebus.cooling_down', '{endpoint}', 'Endpoints that failed and are left alone for a while.'),
+};
+
+/** The histograms by the name that the code gives them. */
+export type DurationMetric = 'operation' | 'process' | 'clientCall' | 'serverCall';
+
+/** The histograms of durations, in seconds. */
+export const DURATION_METRICS: Readonly<Record<DurationMetric, MetricFacts>> = {
+  operation: histogram('messaging.client.operation.duration', 'Duration of sending a message.', [
+    operationName,
+    operationType,
+    ...DESTINATION,
+  ]),
+  process: histogram('messaging.process.duration', 'Duration of processing a message.', [
+    operationName,
+    operationType,
+    ...DESTINATION,
+  ]),
+  clientCall: histogram('rpc.client.call.duration', 'Duration of an outgoing request until its reply.', RPC),
+  serverCall: histogram('rpc.server.call.duration', 'Duration of answering a request.', RPC),
+};
+
+/** The conventions' bucket bounds for seconds; the SDK's own (0 to 10000) suit milliseconds. */
+export const DURATION_BOUNDS_S: readonly number[] = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+];
+
+/** What a span is. Messaging spans are named `{operation} {destination}`, RPC spans after the method. */
+export interface SpanFacts {
+  readonly kind: 'PRODUCER' | 'CONSUMER' | 'CLIENT' | 'SERVER';
+  /** `messaging.operation.name` and the first word of the span's name; absent on RPC spans. */
+  readonly operation?: string;
+  /** `messaging.operation.type`. */
+  readonly type?: 'send' | 'process';
+}
+
+/** The spans. A reply has none of its own: the respond span covers it. */
+export const SPANS = {
+  publish: { kind: 'PRODUCER', operation: 'publish', type: 'send' },
+  push: { kind: 'PRODUCER', operation: 'push', type: 'send' },
+  process: { kind: 'CONSUMER', operation: 'process', type: 'process' },
+  request: { kind: 'CLIENT' },
+  respond: { kind: 'SERVER' },
+} as const satisfies Record<string, SpanFacts>;

@@ -1,0 +1,194 @@
+/**
+ * One endpoint that messages leave through: the link, the writer in front of it, and what all patterns that send have in
+ * common. The end of the outgoing chain is `handOver`.
+ */
+import type { Series } from './counters.ts';
+import { BusError } from './errors.ts';
+import { KIND_NUMBERS } from './kinds.ts';
+import type { Kernel } from './kernel.ts';
+import { LinkKeeper } from './link-keeper.ts';
+import type { OutgoingPacket } from './outgoing-packet.ts';
+import type { OutChannel, SendContext } from './send-context.ts';
+import type { Slot, SlotOwner } from './slot.ts';
+import { Streams } from './streams.ts';
+import type { Link, LinkSpec, PacketSink } from './transport.ts';
+import { Wait } from './wait.ts';
+import type { WaitFor } from './wait.ts';
+import type { WriterOptions } from './writer.ts';
+import { Writer } from './writer.ts';
+
+/** The patterns that send through an endpoint of their own (replies leave through the responder). */
+export type SendingOperation = 'publish' | 'push' | 'request';
+
+/** How a sending channel is made. */
+export interface SendingOptions<L extends Link> {
+  readonly operation: SendingOperation;
+  readonly endpoint: string;
+  readonly mode: 'bind' | 'connect';
+  readonly hwmPackets: number;
+  readonly writer: Pick<WriterOptions, 'maxRecords' | 'order' | 'byTopic'>;
+  open(spec: LinkSpec): Promise<L>;
+}
+
+/** Series are looked up by topic once; beyond this many topics they share the series `other` anyway. */
+const MAX_CACHED_SERIES = 1000;
+
+/** See the head of this file. */
+export abstract class SendingChannel<L extends Link & PacketSink> implements OutChannel, SlotOwner {
+  readonly endpoint: string;
+  readonly keeper: LinkKeeper<L>;
+  readonly writer: Writer;
+  readonly streams: Streams = new Streams();
+  protected readonly kernel: Kernel;
+  readonly operation: SendingOperation;
+  readonly #sent = new Map<string, Series>();
+
+  constructor(kernel: Kernel, options: SendingOptions<L>) {
+    this.kernel = kernel;
+    this.endpoint = options.endpoint;
+    this.operation = options.operation;
+    const { hwmOutbound, maxQueueBytes } = kernel.settings;
+    this.writer = new Writer(
+      {
+        ...options.writer,
+        hwm: hwmOutbound,
+        maxBytes: maxQueueBytes,
+        clock: kernel.clock,
+        onTaken: (packet) => {
+          this.onTaken(packet);
+        },
+      },
+      this.streams,
+    );
+    this.keeper = new LinkKeeper(kernel, {
+      operation: options.operation,
+      endpoint: options.endpoint,
+      mode: options.mode,
+      hwmPackets: options.hwmPackets,
+      reopens: false,
+      open: (spec) => options.open(spec),
+      onLink: (link) => {
+        this.onLink(link);
+      },
+    });
+  }
+
+  /** Takes the place in the queue that keeps the order of calls. */
+  reserve(ctx: SendContext): void {
+    ctx.channel = this;
+    ctx.slot = this.writer.reserve(ctx.topic);
+  }
+
+  handOver(ctx: SendContext): Promise<void> | undefined {
+    const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
+    ctx.slot = undefined;
+    slot.headers = ctx.headers;
+    slot.headerBlock = ctx.headers.size === 0 ? this.kernel.senderBlock : ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
+    slot.payload = ctx.payload;
+    let link: L | Promise<L>;
+    try {
+      link = this.keeper.ensure(ctx.topic);
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
+    return link instanceof Promise ? this.#whenOpen(link, ctx, slot) : this.enqueue(ctx, slot);
+  }
+
+  /** Puts a filled slot into the queue; settles as the pattern promises. */
+  protected abstract enqueue(ctx: SendContext, slot: Slot): Promise<void> | undefined;
+
+  /** A wait ended without success. */
+  protected abstract givenUp(wait: Wait, error: BusError): void;
+
+  /** Fills the slot and answers the wait for it. */
+  protected waitFor(ctx: SendContext, slot: Slot, until: WaitFor): Wait {
+    const wait = new Wait(
+      ctx,
+      slot,
+      until,
+      {
+        onGivenUp: (ended, error) => {
+          this.givenUp(ended, error);
+        },
+        onQueued: (queued) => {
+          queued.owner = this;
+        },
+      },
+      () => this.kernel.clock.now(),
+    );
+    slot.owner = wait;
+    return wait;
+  }
+
+  protected fill(slot: Slot): boolean {
+    if (this.writer.fill(slot)) return true;
+    this.kernel.counters.backpressure.add(this.operation);
+    return false;
+  }
+
+  protected onLink(link: L | undefined): void {
+    this.writer.attach(link);
+  }
+
+  /** The transport has accepted a packet. */
+  protected onTaken(packet: OutgoingPacket): void {
+    if (packet.topic !== undefined) {
+      this.#series(packet.topic).value += packet.records.length;
+      return;
+    }
+    for (const record of packet.records as readonly Slot[]) {
+      if (!record.control) this.#series(record.topic).value++;
+    }
+  }
+
+  // Messages that nobody waits for any more: published ones in the queue.
+  onQueued(): void {
+    // Filled with room: the caller's promise resolves by itself.
+  }
+
+  onSent(): void {
+    // Counted per packet.
+  }
+
+  onFailed(_slot: Slot, error: unknown): void {
+    this.kernel.reporter.outboundDropped(error, this.operation);
+    this.kernel.reporter.report(error, this.operation, `a queued message was lost`);
+  }
+
+  /** Closes: what is queued leaves until `flushed` settles; then the rest is given up. Answers what was, by topic. */
+  async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
+    await Promise.race([this.writer.flushed(), flushed]);
+    const undelivered = this.writer.abandon(
+      new BusError('CLOSED', 'the bus was closed before the message could leave', {
+        endpoint: this.endpoint,
+        hint: 'Give close() a longer timeoutMs, or start the peer first.',
+      }),
+    );
+    await this.keeper.close();
+    return undelivered;
+  }
+
+  async #whenOpen(opening: Promise<L>, ctx: SendContext, slot: Slot): Promise<void> {
+    const patience = new Promise<never>((_resolve, reject) => {
+      ctx.giveUp = reject;
+    });
+    try {
+      await Promise.race([opening, patience]);
+    } catch (error) {
+      slot.release();
+      throw error;
+    } finally {
+      ctx.giveUp = undefined;
+    }
+    await this.enqueue(ctx, slot);
+  }
+
+  #series(topic: string): Series {
+    const known = this.#sent.get(topic);
+    if (known !== undefined) return known;
+    const made = this.kernel.counters.sent.series(this.operation, topic);
+    if (this.#sent.size < MAX_CACHED_SERIES) this.#sent.set(topic, made);
+    return made;
+  }
+}

@@ -1,0 +1,76 @@
+/** Closing: stop intake, let handlers finish, flush the queues, close the sockets, say what was not delivered. */
+import type { Channels } from './channels.ts';
+import { BusError } from './errors.ts';
+import type { Kernel } from './kernel.ts';
+import type { Middleware } from './middleware.ts';
+import { RespondChannel } from './respond-channel.ts';
+
+/** Options of `close()`. */
+export interface CloseOptions {
+  /** How long handlers may finish and queues may leave. @default 5000 */
+  readonly timeoutMs?: number;
+  /** After `timeoutMs` abort the `signal` of what still runs; `false` waits for it, however long. @default true */
+  readonly cancelRunning?: boolean;
+}
+
+/** What `close()` could not do. */
+export interface CloseReport {
+  /** Messages that were queued or waiting and never reached a transport. */
+  readonly undelivered: number;
+  /** Handlers that were still running and had their signal aborted. */
+  readonly cancelled: number;
+  /** The undelivered ones by topic. */
+  readonly byTopic: Readonly<Record<string, number>>;
+}
+
+/** Handlers that were aborted get this long to notice before the sockets go. */
+const GRACE_MS = 50;
+
+/** Closes a bus. `onDrained` is called when its handlers are done: from then on nothing may be sent. */
+export async function shutDown(
+  kernel: Kernel,
+  channels: Channels,
+  stack: readonly Middleware[],
+  { timeoutMs = 5000, cancelRunning = true }: CloseOptions,
+  onDrained: () => void,
+): Promise<CloseReport> {
+  const { clock } = kernel;
+  let timer: unknown;
+  let over = false;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = clock.setTimeout(() => {
+      over = true;
+      resolve();
+    }, timeoutMs);
+  });
+
+  const receiving = channels.receiving;
+  // Responders stay open for their replies; the others read no more.
+  const silenced = receiving.map((one) => (one instanceof RespondChannel ? Promise.resolve() : one.keeper.close()));
+  const drained = Promise.all(receiving.map((one) => one.drain()));
+  await (cancelRunning ? Promise.race([drained, timeUp]) : drained);
+  let cancelled = 0;
+  if (over) {
+    const reason = new BusError('CANCELLED', 'the bus is closing');
+    cancelled = receiving.reduce((sum, one) => sum + one.cancelRunning(reason), 0);
+    if (cancelled > 0) await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
+  }
+  onDrained();
+
+  const byTopic: Record<string, number> = {};
+  const replying = receiving.filter((one) => one instanceof RespondChannel);
+  const [left] = await Promise.all([
+    Promise.all(channels.sending.map((one) => one.close(timeUp))),
+    ...replying.map((one) => one.replies.close(timeUp)),
+  ]);
+  clock.clearTimeout(timer);
+  let undelivered = 0;
+  for (const [topic, count] of left.flatMap((one) => [...one])) {
+    byTopic[topic] = (byTopic[topic] ?? 0) + count;
+    undelivered += count;
+  }
+  await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
+  kernel.deadlines.clear();
+  for (const { detach } of stack) await detach?.();
+  return { undelivered, cancelled, byTopic };
+}

@@ -1,0 +1,161 @@
+/**
+ * Subscriptions to one endpoint: every handler whose pattern matches gets the message. Watches the sequences of each
+ * (epoch, topic) for gaps; where a payload step verifies messages, only verified ones move that watch.
+ */
+import { GapDetector } from './gap-detector.ts';
+import type { Gap } from './gap-detector.ts';
+import { BusError, messageOf } from './errors.ts';
+import { HandlerErrors } from './incoming.ts';
+import type { Kernel } from './kernel.ts';
+import { logAt } from './logger.ts';
+import type { DecodedPacket } from './packet.ts';
+import { HEARTBEAT_TOPIC } from './publish-channel.ts';
+import type { ReceiveContext } from './receive-context.ts';
+import { ReceivingChannel } from './receiving-channel.ts';
+import type { Route } from './routes.ts';
+import type { Subscriber } from './subscriber.ts';
+import { isReserved, matchesPattern } from './topics.ts';
+import type { IncomingPacket, Receiver } from './transport.ts';
+
+/** See the head of this file. */
+export class SubscribeChannel extends ReceivingChannel {
+  readonly #gaps: GapDetector;
+  /** How many subscribers there are of each pattern. */
+  readonly #patterns = new Map<string, number>();
+
+  constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {
+    super(kernel, {
+      operation: 'subscribe',
+      pattern: 'publish',
+      endpoint,
+      mode,
+      hwmPackets: kernel.packedHwm,
+      open: (spec) => kernel.transport.openSubscriber(spec),
+    });
+    this.#gaps = new GapDetector(endpoint, (gap) => {
+      this.#tell(gap);
+    });
+  }
+
+  add(subscriber: Subscriber): void {
+    const { pattern } = subscriber;
+    const known = this.#patterns.get(pattern) ?? 0;
+    if (known === 0) {
+      const others = [...this.#patterns.keys()];
+      // What nobody asked for until now was not missed.
+      this.#gaps.reset((topic) => matchesPattern(pattern, topic) && !others.some((one) => matchesPattern(one, topic)));
+      this.keeper.link?.subscribe(pattern);
+    }
+    this.#patterns.set(pattern, known + 1);
+    this.routes.add(subscriber);
+  }
+
+  remove(subscriber: Subscriber): void {
+    const left = (this.#patterns.get(subscriber.pattern) ?? 1) - 1;
+    this.routes.delete(subscriber);
+    if (left > 0) {
+      this.#patterns.set(subscriber.pattern, left);
+      return;
+    }
+    this.#patterns.delete(subscriber.pattern);
+    this.keeper.link?.unsubscribe(subscriber.pattern);
+  }
+
+  run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined {
+    if (this.kernel.chains.verifiesPayload && ctx.epoch !== 0) {
+      this.#gaps.observe(ctx.topic, ctx.epoch, ctx.sequence, ctx.sequence);
+    }
+    const only = subscribers[0];
+    if (subscribers.length === 1 && only !== undefined) {
+      const result = only.handle(ctx);
+      return result instanceof Promise ? (result as Promise<void>) : undefined;
+    }
+    return this.#runAll(ctx, subscribers);
+  }
+
+  protected onLink(link: Receiver): void {
+    for (const pattern of this.#patterns.keys()) link.subscribe(pattern);
+  }
+
+  protected wants(route: Route): boolean {
+    // A prefix filter brings topics that no pattern asks for: they are nobody's.
+    if (route.subscribers.length === 0) return false;
+    if (route.subscribers.every(({ handler }) => handler === undefined)) {
+      this.kernel.counters.noHandler.add('subscribe');
+      logAt(this.kernel.logger, this.kernel.settings.logLevelNoHandler, `no handler for topic ${route.topic}`);
+    }
+    return true;
+  }
+
+  protected onPacket({ topic, packet }: IncomingPacket): Promise<void> | undefined {
+    if (topic === undefined) return undefined;
+    if (isReserved(topic)) {
+      if (topic === HEARTBEAT_TOPIC) this.#heartbeat(packet);
+      return undefined;
+    }
+    const { epoch, firstSequence, records } = packet;
+    if (epoch !== 0 && !this.kernel.chains.verifiesPayload && this.routes.for(topic).subscribers.length > 0) {
+      this.#gaps.observe(topic, epoch, firstSequence, firstSequence + records.length - 1);
+    }
+    return this.take(() => topic, packet);
+  }
+
+  async #runAll(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> {
+    // Handlers that have done their part are not called again when a middleware repeats the message.
+    const done = (ctx.state['tracebus.done'] ??= new Set()) as Set<Subscriber>;
+    const errors: unknown[] = [];
+    const running = subscribers.map(async (subscriber) => {
+      if (done.has(subscriber)) return;
+      try {
+        await subscriber.handle(ctx);
+        done.add(subscriber);
+      } catch (error) {
+        errors.push(error);
+      }
+    });
+    await Promise.all(running);
+    if (errors.length > 1) throw new HandlerErrors(errors, `${String(errors.length)} handlers failed: ${errors.map(messageOf).join('; ')}`);
+    if (errors.length === 1) throw errors[0];
+  }
+
+  #heartbeat(packet: DecodedPacket): void {
+    for (const { payload } of packet.records) {
+      for (const [topic, epoch, last] of readHeartbeat(payload, (error) => {
+        this.kernel.reporter.inboundDropped(error, 'subscribe');
+      })) {
+        if (this.routes.for(topic).subscribers.length > 0) this.#gaps.heartbeat(topic, epoch, last);
+      }
+    }
+  }
+
+  #tell(gap: Gap): void {
+    const { counters, logger, settings, reporter } = this.kernel;
+    counters.gaps.series('subscribe', gap.topic).value += gap.count;
+    logger.info(`missed ${String(gap.count)} message(s) of ${gap.topic} from ${gap.endpoint}`);
+    try {
+      settings.onGap?.(gap);
+    } catch (error) {
+      reporter.report(error, 'subscribe', 'onGap itself threw');
+    }
+  }
+}
+
+type StreamEnd = readonly [topic: string, epoch: number, last: number];
+
+/** The streams that a heartbeat names; one that is not what a bus sends is reported and told as nothing. */
+function readHeartbeat(payload: Buffer, refuse: (error: BusError) => void): readonly StreamEnd[] {
+  try {
+    const { streams } = JSON.parse(payload.toString('utf8')) as { streams?: unknown };
+    if (Array.isArray(streams) && streams.every(isStreamEnd)) return streams;
+    refuse(new BusError('MALFORMED_PACKET', 'a heartbeat names no streams'));
+  } catch (error) {
+    refuse(new BusError('MALFORMED_PACKET', 'a heartbeat is not readable', { cause: error }));
+  }
+  return [];
+}
+
+function isStreamEnd(value: unknown): value is StreamEnd {
+  if (!Array.isArray(value) || value.length !== 3) return false;
+  const [topic, epoch, last] = value as unknown[];
+  return typeof topic === 'string' && Number.isSafeInteger(epoch) && Number.isSafeInteger(last);
+}

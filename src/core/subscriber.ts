@@ -1,0 +1,41 @@
+/** One handler and the pattern it wants: an entry of the table that incoming topics are matched against. */
+import type { Limiter } from './limiter.ts';
+import type { ReceiveContext } from './receive-context.ts';
+
+/** What a handler may be; it gets the context through the narrower type `Message`. */
+export type AnyHandler = (message: ReceiveContext) => unknown;
+
+/** See the head of this file. */
+export class Subscriber {
+  readonly pattern: string;
+  /** Without a handler messages are received and counted, no more. */
+  readonly handler: AnyHandler | undefined;
+  readonly limiter: Limiter | undefined;
+
+  constructor(pattern: string, handler: AnyHandler | undefined, limiter: Limiter | undefined) {
+    this.pattern = pattern;
+    this.handler = handler;
+    this.limiter = limiter;
+  }
+
+  /** Runs the handler within its limit and answers what it returned. */
+  handle(ctx: ReceiveContext): unknown {
+    const { handler, limiter } = this;
+    if (handler === undefined) return undefined;
+    if (limiter === undefined) {
+      ctx.handled = true;
+      return handler(ctx);
+    }
+    return this.#limited(ctx, handler, limiter);
+  }
+
+  async #limited(ctx: ReceiveContext, handler: AnyHandler, limiter: Limiter): Promise<unknown> {
+    await limiter.start(ctx.topic);
+    try {
+      ctx.handled = true;
+      return await handler(ctx);
+    } finally {
+      limiter.end();
+    }
+  }
+}

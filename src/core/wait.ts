@@ -1,0 +1,82 @@
+/**
+ * One outgoing message that waits: for the endpoint to open, for room in the queue, for a peer to take it, or for a reply.
+ * The deadline or the caller's signal ends it through `ctx.giveUp`.
+ */
+import type { BusError } from './errors.ts';
+import type { SendContext } from './send-context.ts';
+import type { Slot, SlotOwner } from './slot.ts';
+
+/** What a message waits for at the end of its chain. */
+export type WaitFor = 'queued' | 'sent' | 'reply';
+
+/** What the channel wants to know of a wait that ended without success. */
+export interface WaitHooks {
+  /** The wait was ended by its deadline or its caller. */
+  onGivenUp(wait: Wait, error: BusError): void;
+  /** The slot is the channel's now: nobody waits any more (published and queued). */
+  onQueued(slot: Slot): void;
+}
+
+/** See the head of this file. */
+export class Wait implements SlotOwner {
+  readonly ctx: SendContext;
+  readonly until: WaitFor;
+  readonly promise: Promise<void>;
+  slot: Slot;
+  /** When the transport took it, on the bus's clock. */
+  sentAt: number | undefined = undefined;
+  readonly #hooks: WaitHooks;
+  readonly #now: () => number;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+  #done = false;
+
+  constructor(ctx: SendContext, slot: Slot, until: WaitFor, hooks: WaitHooks, now: () => number) {
+    this.ctx = ctx;
+    this.slot = slot;
+    this.until = until;
+    this.#hooks = hooks;
+    this.#now = now;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    ctx.giveUp = (error) => {
+      if (this.#done) return;
+      slot.release();
+      this.fail(error);
+      hooks.onGivenUp(this, error);
+    };
+  }
+
+  onQueued(slot: Slot): void {
+    if (this.until !== 'queued') return;
+    this.ctx.accepted = true;
+    this.#hooks.onQueued(slot);
+    this.succeed();
+  }
+
+  onSent(): void {
+    this.ctx.accepted = true;
+    this.sentAt = this.#now();
+    if (this.until === 'sent') this.succeed();
+  }
+
+  onFailed(_slot: Slot, error: unknown): void {
+    this.fail(error);
+  }
+
+  succeed(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.ctx.giveUp = undefined;
+    this.#resolve();
+  }
+
+  fail(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.ctx.giveUp = undefined;
+    this.#reject(error);
+  }
+}

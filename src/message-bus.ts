@@ -1,0 +1,157 @@
+/**
+ * The bus as most services use it: the kernel with the ZeroMQ transport, the standard middleware and the documented config.
+ *
+ * The stack is metrics, trace, limit-concurrency, retry, serialize. `use` of one of these replaces it in place; `middleware: []` replaces them all.
+ */
+import { Bus } from './core/bus.ts';
+import { BusError } from './core/errors.ts';
+import type { Middleware } from './core/middleware.ts';
+import type { BusOptions, Endpoints } from './core/options.ts';
+import { checkOptions } from './core/options.ts';
+import type { Message } from './core/receive-context.ts';
+import type { AnyHandler } from './core/subscriber.ts';
+import type { Transport } from './core/transport.ts';
+import type { Codec } from './middleware/codec.ts';
+import { limitConcurrency } from './middleware/limit-concurrency.ts';
+import { metrics } from './middleware/metrics.ts';
+import { retry } from './middleware/retry.ts';
+import type { RetryOptions } from './middleware/retry.ts';
+import { serialize } from './middleware/serialize.ts';
+import { trace } from './middleware/trace.ts';
+import { Ports } from './ports.ts';
+import { zeromq } from './transports/zeromq/index.ts';
+
+/** Port numbers of the three patterns. */
+export interface PortNumbers {
+  /** Events. @default 5555 */
+  readonly GLOBAL_EVENTS?: number;
+  /** Pushed results. @default 5556 */
+  readonly TASK_RESULTS?: number;
+  /** Requests. @default 5557 */
+  readonly STATE_MANAGEMENT?: number;
+}
+
+/** The config of a {@link MessageBus}. Times are milliseconds. */
+export interface MessageBusConfig extends BusOptions {
+  /** Ports of the three patterns, on `host`. @default Ports */
+  readonly ports?: PortNumbers;
+  /** @default zeromq() */
+  readonly transport?: Transport;
+  /** How bodies become bytes. @default 'json' */
+  readonly serializer?: 'json' | Codec;
+  /** How many subscription handlers run at once, all together. @default undefined: no limit besides `hwmInbound` */
+  readonly handlerMaxConcurrency?: number | undefined;
+  /** Options of the retry step, or `false` for none. @default the standard ones: requests and pushes */
+  readonly retry?: RetryOptions | false;
+  /** Replaces the standard stack. @default metrics, trace, limit-concurrency, retry, serialize */
+  readonly middleware?: readonly Middleware[];
+}
+
+const aStack = (value: unknown): string | undefined => (Array.isArray(value) ? undefined : 'a list of middleware');
+const anObject = (value: unknown): string | undefined => (typeof value === 'object' && value !== null ? undefined : 'an object');
+
+const CHECKS = {
+  ports: anObject,
+  serializer: (value: unknown) =>
+    value === 'json' || (typeof value === 'object' && value !== null && 'encode' in value && 'decode' in value)
+      ? undefined
+      : "'json' or a Codec { contentType, encode, decode }",
+  handlerMaxConcurrency: (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 1 ? undefined : 'an integer from 1, or undefined for no limit',
+  retry: (value: unknown) => (value === false ? undefined : anObject(value)),
+  middleware: aStack,
+};
+
+/**
+ * One service's bus.
+ *
+ * @example
+ * ```ts
+ * import { MessageBus } from 'tracebus';
+ *
+ * const bus = new MessageBus('analytics', { publish: true });
+ * bus.subscribe('price.*', (message) => console.log(message.topic, message.body));
+ * await bus.ready();
+ * await bus.publish('price.tick', { symbol: 'BTC', price: 43210.5 });
+ * await bus.close();
+ * ```
+ */
+export class MessageBus extends Bus {
+  /** Names of the standard steps that may still be replaced. */
+  readonly #replaceable = new Set<string>();
+
+  constructor(serviceName: string, config: MessageBusConfig = {}) {
+    checkOptions({ serviceName, ...config }, CHECKS);
+    const { ports, transport, serializer, handlerMaxConcurrency, retry: retrying, middleware, ...options } = config;
+    const host = options.host ?? '127.0.0.1';
+    super({
+      ...options,
+      host,
+      serviceName,
+      transport: transport ?? zeromq(),
+      endpoints: { ...defaultEndpoints(host, { ...Ports, ...ports }), ...options.endpoints },
+      publish: options.publish ?? options.endpoints?.publish !== undefined,
+    });
+    const standard = middleware ?? [
+      metrics(),
+      trace(),
+      limitConcurrency(handlerMaxConcurrency),
+      ...(retrying === false ? [] : [retry(retrying)]),
+      serialize(serializer),
+    ];
+    for (const one of standard) this.use(one);
+    for (const { name } of middleware === undefined ? standard : []) this.#replaceable.add(name);
+  }
+
+  /** Replaces how bodies become bytes; possible until the first message. */
+  set serializer(codec: 'json' | Codec) {
+    this.expectNotStarted('assigning `serializer`');
+    const step = serialize(codec);
+    const index = this.stack.findIndex(({ stage }) => stage === 'serialize');
+    if (index >= 0) this.stack[index] = step;
+    else this.stack.push(step);
+  }
+
+  /** A built-in step that the standard stack holds is replaced in place, once. */
+  protected override installed(middleware: Middleware): void {
+    const index = this.#replaceable.delete(middleware.name)
+      ? this.stack.findIndex(({ name }) => name === middleware.name)
+      : -1;
+    if (index >= 0) this.stack[index] = middleware;
+    else super.installed(middleware);
+  }
+
+  /** Answers requests that no registered handler wants. Override it; by default the caller is told NO_HANDLER at once. */
+  protected handleRequest(message: Message): unknown {
+    throw new BusError('NO_HANDLER', `nothing answers "${message.topic}" here`, {
+      topic: message.topic,
+      hint: 'Register a handler with respond(topic, handler), or override handleRequest.',
+    });
+  }
+
+  /** Gets pushed messages that no registered handler wants. Override it; by default they are logged at `logLevelNoHandler`. */
+  protected handlePulledMessage(_message: Message): unknown {
+    return undefined;
+  }
+
+  protected override pullFallback(): AnyHandler {
+    return (message) => this.handlePulledMessage(message);
+  }
+
+  protected override respondFallback(): AnyHandler {
+    return (message) => this.handleRequest(message);
+  }
+}
+
+function defaultEndpoints(host: string, ports: Required<PortNumbers>): Endpoints {
+  const at = (port: number): string => `tcp://${host}:${String(port)}`;
+  const [events, results, state] = [at(ports.GLOBAL_EVENTS), at(ports.TASK_RESULTS), at(ports.STATE_MANAGEMENT)];
+  return {
+    publish: { bind: events },
+    subscribe: { connect: [events] },
+    push: { connect: [results] },
+    pull: { bind: results },
+    request: { connect: [state] },
+    respond: { bind: state },
+  };
+}

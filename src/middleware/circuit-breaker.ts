@@ -1,0 +1,126 @@
+/**
+ * Stops trying what keeps failing: after some failures in a row, calls to a destination (topic and endpoint), or messages for the
+ * handlers of a topic, are refused at once with CIRCUIT_OPEN, until a probe succeeds. At stage body.
+ *
+ * Beside the cool-down of the bus, which is about an endpoint that cannot be reached at all, this is about one topic whose
+ * other side answers with failures. Standing inside of retry (used after it) it sees each attempt. A topic costs nothing until it fails; the circuits are
+ * bounded, and beyond the bound the one whose last failure is longest ago is forgotten, which closes it.
+ */
+import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { BusError } from '../core/errors.ts';
+import type { BusErrorCode } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Middleware, Next } from '../core/middleware.ts';
+import type { ReceiveContext } from '../core/receive-context.ts';
+import type { SendContext } from '../core/send-context.ts';
+import { Circuit, FIRST_ERA } from './circuit.ts';
+import type { CircuitLimits } from './circuit.ts';
+import { expectAmount, expectInteger } from './expect-number.ts';
+
+/** Options of {@link circuitBreaker}. */
+export interface CircuitBreakerOptions {
+  /** Failures in a row that open the circuit. @default 5 */
+  readonly failures?: number;
+  /** The failures must lie within this time, in milliseconds. @default Infinity */
+  readonly windowMs?: number;
+  /** How long an open circuit refuses, in milliseconds. @default 10000 */
+  readonly openMs?: number;
+  /** Calls that may probe at once when that time is over; one success closes, one failure opens again. @default 1 */
+  readonly halfOpenProbes?: number;
+  /** `send` guards destinations, `receive` handlers. @default 'both' */
+  readonly on?: 'send' | 'receive' | 'both';
+  /** @default the bus's */
+  readonly clock?: Clock;
+}
+
+type Context = SendContext | ReceiveContext;
+
+/** Circuits kept per direction, so that a flood of failing topics does not fill the memory. */
+const MOST_CIRCUITS = 1000;
+
+const SIDES: readonly unknown[] = ['send', 'receive', 'both'];
+
+/** Failures of the message itself or of its caller: they say nothing about the other side. */
+const NOT_ITS_FAULT: ReadonlySet<BusErrorCode> = new Set<BusErrorCode>([
+  'ABORTED',
+  'CANCELLED',
+  'CIRCUIT_OPEN',
+  'CLOSED',
+  'EXPIRED',
+  'HEADERS_FROZEN',
+  'INVALID_BODY',
+  'INVALID_HEADER',
+  'INVALID_TOPIC',
+  'MESSAGE_TOO_LARGE',
+  'MIDDLEWARE_MISUSE',
+  'REJECTED',
+  'SERIALIZE_FAILED',
+  'UNSUPPORTED',
+  'VALIDATION_FAILED',
+]);
+
+/**
+ * A circuit breaker per topic: of the handlers where messages are received, of the destination (with its endpoint) where they are sent.
+ * Replies pass. Opening and closing is logged at info.
+ *
+ * @example
+ * ```ts
+ * import { circuitBreaker } from 'tracebus/middleware';
+ *
+ * bus.use(circuitBreaker({ failures: 3, openMs: 5000, on: 'send' }));
+ * ```
+ */
+export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
+  const { on = 'both' } = options;
+  if (!SIDES.includes(on)) throw new TypeError(`Expected \`on\` to be 'send', 'receive' or 'both', got ${JSON.stringify(on)}`);
+  const limits = expectLimits(options);
+  let clock = options.clock ?? systemClock;
+  let logger: Logger | undefined;
+
+  const guard = (): ((ctx: Context, next: Next) => Promise<void>) => {
+    const circuits = new Map<string, Circuit>();
+
+    const settle = (circuit: Circuit, era: number, ctx: Context, error?: unknown): void => {
+      const outcome = error === undefined ? 'success' : isFailure(error, ctx) ? 'failure' : 'neither';
+      if (!circuit.settle(era, outcome, clock.now())) return;
+      const change = circuit.state === 'open' ? `opened for ${String(limits.openMs)} ms` : 'closed again';
+      logger?.info(`the circuit of ${JSON.stringify(ctx.topic)} (${ctx.direction} at ${ctx.endpoint}) ${change}`);
+    };
+
+    return async (ctx, next) => {
+      if (ctx.pattern === 'reply') return next();
+      const known = circuits.size === 0 ? undefined : circuits.get(keyOf(ctx));
+      const era = known === undefined ? FIRST_ERA : enter(known, ctx, clock.now());
+      try {
+        await next();
+      } catch (error) {
+        settle(known ?? remember(circuits, keyOf(ctx), limits), era, ctx, error ?? 'nothing');
+        throw error;
+      }
+      const circuit = known ?? (circuits.size === 0 ? undefined : circuits.get(keyOf(ctx)));
+      if (circuit !== undefined) settle(circuit, era, ctx);
+    };
+  };
+
+  return {
+    name: 'circuit-breaker',
+    stage: 'body',
+    awaitsNext: true,
+    attach(host) {
+      clock = options.clock ?? host.clock;
+      ({ logger } = host);
+    },
+    ...(on === 'receive' ? {} : { send: guard() }),
+    ...(on === 'send' ? {} : { receive: guard() }),
+  };
+}
+
+function expectLimits(options: CircuitBreakerOptions): CircuitLimits {
+  const { failures = 5, windowMs = Infinity, openMs = 10_000, halfOpenProbes = 1 } = options;
+  expectInteger('failures', failures, 1);
+  if (windowMs !== Infinity) expectAmount('windowMs', windowMs);
+  expectAmount('openMs', openMs);
+  expectInteger('halfOpenProbes', halfOpenProbes, 1);
+  return { failures, windowMs, openMs, halfOpenProbes };
+}

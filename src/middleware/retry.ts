@@ -1,0 +1,131 @@
+/**
+ * Tries again what failed for a passing reason: requests and pushes, and by opting in, publishes and handlers. At stage body,
+ * declared repeatable: each attempt starts from the message as it was, so each is serialized, encrypted and signed afresh.
+ *
+ * What the transport has taken is not sent twice, unless the caller says that it is `idempotent`; then all attempts carry
+ * one `message-id`. An answer OVERFLOW says that the message was not run, so it may be repeated. All attempts share the deadline of the call,
+ * and what retries add to a destination's load is bounded by a budget (retry-budget.ts). Repeating costs the order of messages:
+ * later ones overtake what waits here, which is why a publish has to opt in.
+ */
+import { randomBytes } from 'node:crypto';
+import { fullJitter } from '../core/backoff.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Operation } from '../core/counters.ts';
+import { BusError, errorType, messageOf } from '../core/errors.ts';
+import type { MessagePattern } from '../core/kinds.ts';
+import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
+import type { ReceiveContext } from '../core/receive-context.ts';
+import type { SendContext } from '../core/send-context.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { attemptLimits, handlerLimits } from './retry-options.ts';
+import type { AttemptLimits, RetryOptions } from './retry-options.ts';
+import { wait } from './wait.ts';
+
+export type { AttemptOptions, RetryOptions } from './retry-options.ts';
+export type { RetryBudgetOptions } from './retry-budget.ts';
+
+type Context = SendContext | ReceiveContext;
+
+/** The verb that a repeated message belongs to. */
+const OPERATIONS: Readonly<Record<Context['direction'], Readonly<Record<MessagePattern, Operation>>>> = {
+  send: { publish: 'publish', push: 'push', request: 'request', reply: 'respond' },
+  receive: { publish: 'subscribe', push: 'pull', request: 'respond', reply: 'request' },
+};
+
+/**
+ * Repeats failed messages with full jitter: a wait of U(0, min(capMs, baseMs * 2^n)) before retry n = 0, 1, ... It rejects with
+ * the error of the last attempt, or with ABORTED when the caller's signal ends a wait. Per call, `{ retry: false }` turns it off and `{ retry: true }`
+ * turns it on for a publish.
+ *
+ * @example
+ * ```ts
+ * import { retry } from 'tracebus/middleware';
+ *
+ * bus.use(retry({ maxAttempts: 5, handlers: { maxAttempts: 2 } }));
+ * ```
+ */
+export function retry(options: RetryOptions = {}): Middleware {
+  const sending = attemptLimits(options);
+  const handling = handlerLimits(options);
+  const { publish = false, budget: budgetOptions = {} } = options;
+  const budget = budgetOptions === false ? undefined : new RetryBudget(budgetOptions);
+  const newId = messageIds();
+  let host: MiddlewareHost | undefined;
+  let clock = options.clock ?? systemClock;
+  let random = options.random ?? Math.random;
+
+  const isRepeatable = (ctx: Context): boolean => {
+    if (ctx.pattern === 'reply') return false;
+    if (ctx.direction === 'receive') return handling !== undefined;
+    if (sending.maxAttempts === 1 || ctx.retry === false) return false;
+    return ctx.pattern !== 'publish' || publish || ctx.retry === true;
+  };
+
+  /** Waits for the next attempt, or throws the error if there is to be none. */
+  const prepare = async (ctx: Context, attempt: number, limits: AttemptLimits, error: unknown): Promise<void> => {
+    if (attempt >= limits.maxAttempts || !limits.mayRepeat(error, ctx)) throw error;
+    const waitMs = fullJitter({ attempt: attempt - 1, baseMs: limits.baseMs, capMs: limits.capMs, random });
+    const now = clock.now();
+    if (ctx.deadline !== undefined && now + waitMs >= ctx.deadline) throw error;
+    if (ctx.direction === 'send' && budget?.spend(ctx.endpoint, now) === false) throw error;
+    const progress = `attempt ${String(attempt)} of ${String(limits.maxAttempts)} for ${JSON.stringify(ctx.topic)}`;
+    host?.logger.debug(`${progress} failed, the next in ${waitMs.toFixed(0)} ms: ${messageOf(error)}`);
+    await wait(clock, waitMs, ctx.signal).catch((reason: unknown) => {
+      throw stopped(ctx, reason);
+    });
+    host?.counters.retries.add(OPERATIONS[ctx.direction][ctx.pattern], errorType(error));
+  };
+
+  const repeat = async (ctx: Context, next: Next, limits: AttemptLimits): Promise<void> => {
+    for (let attempt = 1; ; attempt++) {
+      if (ctx.direction === 'send') ctx.attempt = attempt;
+      else ctx.delivery = attempt;
+      try {
+        await next();
+        return;
+      } catch (error) {
+        await prepare(ctx, attempt, limits, error);
+      }
+    }
+  };
+
+  const send = (ctx: SendContext, next: Next): Promise<void> => {
+    budget?.earn(ctx.endpoint, clock.now());
+    // Before the first attempt: a receiver could not tell afterwards that the second is the same message.
+    if (ctx.idempotent && !ctx.headers.has('message-id')) ctx.headers.set('message-id', newId());
+    return repeat(ctx, next, sending);
+  };
+
+  return {
+    name: 'retry',
+    stage: 'body',
+    awaitsNext: true,
+    attach(given) {
+      if (host !== undefined) {
+        throw new BusError('INVALID_PIPELINE', 'one retry() is used by two buses', { hint: 'Make one for each bus.' });
+      }
+      host = given;
+      clock = options.clock ?? given.clock;
+      random = options.random ?? given.random;
+    },
+    repeatable: isRepeatable,
+    send: (ctx, next) => (isRepeatable(ctx) ? send(ctx, next) : next()),
+    ...(handling === undefined
+      ? {}
+      : { receive: (ctx, next) => (isRepeatable(ctx) ? repeat(ctx, next, handling) : next()) }),
+  };
+}
+
+/** Unique without a random draw per message. */
+function messageIds(): () => string {
+  const prefix = randomBytes(9).toString('base64url');
+  let last = 0;
+  return () => `${prefix}.${(++last).toString(36)}`;
+}
+
+function stopped(ctx: Context, reason: unknown): BusError {
+  const details = { topic: ctx.topic, endpoint: ctx.endpoint, cause: reason };
+  return ctx.direction === 'send'
+    ? new BusError('ABORTED', 'The call was aborted while it waited to try again', details)
+    : new BusError('CANCELLED', 'The message was cancelled while it waited to be handled again', details);
+}

@@ -1,0 +1,94 @@
+/**
+ * How a subscriber learns that its subscriptions have arrived: it subscribes to a random topic, on which the publisher then
+ * sends one packet.
+ *
+ * Subscriptions arrive in the order in which they were sent, but on a new connection all of them are sent again in the order
+ * of a tree, in which the random one may come first. So there are two: when the first echo is here, the connection exists, and
+ * a second random topic goes after everything else. With one echo none of 20,000 subscriptions could be there, with two all were.
+ * A connection made between the two begins anew. A publisher that appears later is sent the subscriptions then, and answers;
+ * as an answer can get lost, fresh topics are tried after a while.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../core/clock.ts';
+import { RESERVED_PREFIX, TOPIC_TERMINATOR } from '../../core/topics.ts';
+
+/** What the topics of echoes begin with. */
+export const READY_PREFIX: string = `${RESERVED_PREFIX}ready.`;
+
+/** How long the first attempt waits for each echo; each later one twice as long, as thousands of subscriptions take their time. */
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 4000;
+
+/** What the handshake needs of its link. */
+export interface ReadyLink {
+  readonly clock: Clock;
+  /** Goes up with each connection that is made. */
+  connections(): number;
+  subscribePrefix(prefix: string): void;
+  unsubscribePrefix(prefix: string): void;
+}
+
+/** The handshakes of one subscriber. */
+export class ReadyHandshake {
+  readonly #link: ReadyLink;
+  /** What to do with the id of an echo, by its topic. */
+  readonly #waiting = new Map<string, (publisherId: string) => void>();
+
+  constructor(link: ReadyLink) {
+    this.#link = link;
+  }
+
+  /** An echo has arrived; those of others, or too late, are nobody's. */
+  onEcho(topic: string, payload: Buffer): void {
+    this.#waiting.get(topic)?.(publisherId(payload));
+  }
+
+  /** Resolves when all earlier subscriptions are at `publishers` different publishers; rejects with the signal's reason. */
+  async run(publishers: number, signal: AbortSignal): Promise<void> {
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      signal.throwIfAborted();
+      if (!(await this.#echoes(publishers, waitMs, signal))) continue;
+      const connections = this.#link.connections();
+      if ((await this.#echoes(publishers, waitMs, signal)) && connections === this.#link.connections()) return;
+    }
+  }
+
+  /** Subscribes to a random topic until enough publishers have answered on it; false when they have not in time. */
+  async #echoes(publishers: number, waitMs: number, signal: AbortSignal): Promise<boolean> {
+    const topic = READY_PREFIX + randomUUID();
+    const { clock } = this.#link;
+    const ids = new Set<string>();
+    try {
+      return await new Promise<boolean>((resolve, reject) => {
+        const timer = clock.setTimeout(() => settle(() => resolve(false)), waitMs, { keepAlive: false });
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the contract: the signal's reason
+        const abort = (): void => settle(() => reject(signal.reason));
+        const settle = (end: () => void): void => {
+          clock.clearTimeout(timer);
+          signal.removeEventListener('abort', abort);
+          end();
+        };
+        signal.addEventListener('abort', abort, { once: true });
+        this.#waiting.set(topic, (id) => {
+          ids.add(id);
+          if (ids.size >= publishers) settle(() => resolve(true));
+        });
+        this.#link.subscribePrefix(topic + TOPIC_TERMINATOR);
+      });
+    } finally {
+      this.#waiting.delete(topic);
+      this.#link.unsubscribePrefix(topic + TOPIC_TERMINATOR);
+    }
+  }
+}
+
+/** Who answered: `{"id":"..."}`. Whatever is not that counts as one publisher without a name. */
+function publisherId(payload: Buffer): string {
+  try {
+    const said: unknown = JSON.parse(payload.toString('utf8'));
+    if (typeof said === 'object' && said !== null && 'id' in said && typeof said.id === 'string') return said.id;
+  } catch {
+    // Nameless, see above.
+  }
+  return '';
+}

@@ -1,0 +1,81 @@
+/**
+ * What a publishing socket does about subscribers whose queue is full.
+ *
+ * `noDrop` makes libzmq refuse a message (EAGAIN, at once) while any subscriber that asks for it is full: everyone is waited
+ * for, and a message that is offered again has reached nobody yet. `leave-behind` waits like this up to a patience, then
+ * sends one message with `noDrop` off: libzmq skips every full subscriber then, and until it has drained.
+ *
+ * The patience halves each time, because a subscriber that reads a little would otherwise cost everyone the whole patience
+ * again and again; it is back after some time without. Not below 50 ms: a healthy subscriber that collects garbage must not be skipped.
+ */
+import type { MessageLike, XPublisher } from 'zeromq';
+import type { LinkFact, PublishSpec } from '../../core/transport.ts';
+import { handOver } from './hand-over.ts';
+
+const LEAST_PATIENCE_MS = 50;
+
+/** The part of `PublishSpec` that the policy goes by. */
+export type SlowSubscriberSpec = Pick<
+  PublishSpec,
+  'endpoint' | 'slowSubscribers' | 'patienceMs' | 'patienceRecoveryMs' | 'clock'
+> & { readonly events: { onFact(fact: LinkFact): void } };
+
+/** Hands messages to one publishing socket under one policy. */
+export class SlowSubscribers {
+  readonly #socket: XPublisher;
+  readonly #spec: SlowSubscriberSpec;
+  #patienceMs: number;
+  #lastLeftAt = -Infinity;
+
+  constructor(socket: XPublisher, spec: SlowSubscriberSpec) {
+    this.#socket = socket;
+    this.#spec = spec;
+    this.#patienceMs = spec.patienceMs;
+    socket.noDrop = spec.slowSubscribers !== 'drop';
+  }
+
+  /** Offers a message that has been offered for `waitedMs` already: true when all take it that will get it. */
+  offer(frames: MessageLike[], waitedMs: number): Promise<boolean> {
+    const { slowSubscribers, endpoint } = this.#spec;
+    if (slowSubscribers !== 'leave-behind' || waitedMs < this.#currentPatience()) {
+      return handOver(this.#socket, frames, endpoint);
+    }
+    return this.#leaveBehind(frames);
+  }
+
+  async #leaveBehind(frames: MessageLike[]): Promise<boolean> {
+    const { clock, endpoint, patienceMs, events } = this.#spec;
+    // They may have drained since the last offer: nobody is left behind for nothing.
+    if (await handOver(this.#socket, frames, endpoint)) return true;
+    this.#lastLeftAt = clock.now();
+    this.#patienceMs = Math.min(patienceMs, Math.max(LEAST_PATIENCE_MS, this.#patienceMs / 2));
+    setNoDrop(this.#socket, false);
+    // With sendTimeout 0 the message is sent inside the call: noDrop is on again before anything else can be.
+    const sent = handOver(this.#socket, frames, endpoint);
+    setNoDrop(this.#socket, true);
+    events.onFact('subscribersLeftBehind');
+    return sent;
+  }
+
+  #currentPatience(): number {
+    const { clock, patienceMs, patienceRecoveryMs } = this.#spec;
+    if (clock.now() - this.#lastLeftAt >= patienceRecoveryMs) this.#patienceMs = patienceMs;
+    return this.#patienceMs;
+  }
+}
+
+/**
+ * Switches noDrop on a socket that is bound. The binding warns that this "will not take effect until next connect/bind",
+ * which is untrue for this option; the warning, and only this one, is kept from the user.
+ */
+function setNoDrop(socket: XPublisher, noDrop: boolean): void {
+  if (socket.closed) return;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- only put back, never called from here
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    socket.noDrop = noDrop;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Subscribing: a SUB socket that asks for prefixes, `topic 0x00` for a topic and `price.` for `price.>`; the core filters what
+ * a prefix brings too much. Every native subscriber also gets the heartbeats. The echoes of `ready()` stay here.
+ */
+import { BusError } from '../../core/errors.ts';
+import { PacketError } from '../../core/packet-error.ts';
+import { decodePacket } from '../../core/packet.ts';
+import { decodeTopicFrame } from '../../core/topic-frame.ts';
+import { isReserved, patternPrefix } from '../../core/topics.ts';
+import type { IncomingPacket, LinkEvents, Receiver, ReceiveSpec } from '../../core/transport.ts';
+import { Liveness } from './liveness.ts';
+import { PeerLink } from './peer-link.ts';
+import { decodePlainPublish } from './plain.ts';
+import { READY_PREFIX, ReadyHandshake } from './ready-handshake.ts';
+import { commonSocketOptions } from './settings.ts';
+import type { ZeromqSettings } from './settings.ts';
+import { AllSubscriptionsSubscriber } from './subscriber-socket.ts';
+import { HEARTBEAT_PREFIX } from './subscription-table.ts';
+
+const HEARTBEAT_TOPIC = HEARTBEAT_PREFIX.slice(0, -1);
+
+/** Opens a link that subscribes. */
+export function openSubscriber(spec: ReceiveSpec, settings: ZeromqSettings): Promise<Receiver> {
+  const connections = { made: 0 };
+  const events: LinkEvents = {
+    onPeerConnected: () => {
+      connections.made += 1;
+      spec.events.onPeerConnected();
+    },
+    onPeerDisconnected: () => spec.events.onPeerDisconnected(),
+    onFailure: (error) => spec.events.onFailure(error),
+    onFact: (fact) => spec.events.onFact(fact),
+  };
+  return new SubscribeLink({ ...spec, events }, settings, connections).open();
+}
+
+class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Receiver {
+  readonly #spec: ReceiveSpec;
+  readonly #ready: ReadyHandshake;
+  readonly #liveness: Liveness | undefined;
+  /** How often each prefix is asked for: libzmq counts too, but tells the publisher of every one and of the last end only. */
+  readonly #prefixes = new Map<string, number>();
+  #consuming = false;
+
+  constructor(spec: ReceiveSpec, settings: ZeromqSettings, connections: { readonly made: number }) {
+    const common = { ...commonSocketOptions(spec, settings), linger: 0 };
+    super(
+      new AllSubscriptionsSubscriber({ ...common, receiveHighWaterMark: spec.hwmPackets }),
+      'subscribe',
+      spec,
+      settings,
+    );
+    this.#spec = spec;
+    this.#ready = new ReadyHandshake({
+      clock: spec.clock,
+      connections: () => connections.made,
+      subscribePrefix: (prefix) => this.#subscribePrefix(prefix),
+      unsubscribePrefix: (prefix) => this.#unsubscribePrefix(prefix),
+    });
+    if (settings.wire === 'native' && spec.mode === 'connect') {
+      this.#liveness = new Liveness({
+        clock: spec.clock,
+        heartbeatMs: spec.heartbeatMs,
+        random: settings.random,
+        listening: () => this.peers > 0 && !this.#consuming,
+        reconnect: () => this.reconnect(),
+      });
+    }
+    // Before it connects, so that it is there from the first moment.
+    if (settings.wire === 'native') this.#subscribePrefix(HEARTBEAT_PREFIX);
+  }
+
+  override async open(): Promise<this> {
+    await super.open();
+    this.#liveness?.start();
+    this.read(this.socket, (frames) => this.#onFrames(frames));
+    return this;
+  }
+
+  override close(): Promise<void> {
+    this.#liveness?.stop();
+    return super.close();
+  }
+
+  subscribe(pattern: string): void {
+    this.#subscribePrefix(this.#prefixOf(pattern));
+  }
+
+  unsubscribe(pattern: string): void {
+    this.#unsubscribePrefix(this.#prefixOf(pattern));
+  }
+
+  async ready({ signal, publishers }: { readonly signal: AbortSignal; readonly publishers: number }): Promise<void> {
+    if (this.settings.wire === 'plain') {
+      throw new BusError('UNSUPPORTED', 'ready() needs native peers: a plain publisher sends no echo', {
+        endpoint: this.endpoint,
+        hint: 'Wait for the first message instead, or publish natively.',
+      });
+    }
+    await this.#ready.run(publishers, this.untilClosed(signal));
+  }
+
+  /** Plain topics have no terminator: a prefix brings more there, and the core filters. */
+  #prefixOf(pattern: string): string {
+    const prefix = patternPrefix(pattern);
+    return this.settings.wire === 'plain' && prefix.endsWith('\0') ? prefix.slice(0, -1) : prefix;
+  }
+
+  #subscribePrefix(prefix: string): void {
+    const count = this.#prefixes.get(prefix) ?? 0;
+    this.#prefixes.set(prefix, count + 1);
+    if (count === 0 && !this.socket.closed) this.socket.subscribe(prefix);
+  }
+
+  #unsubscribePrefix(prefix: string): void {
+    const count = this.#prefixes.get(prefix) ?? 0;
+    if (count > 1) this.#prefixes.set(prefix, count - 1);
+    if (count !== 1) return;
+    this.#prefixes.delete(prefix);
+    if (!this.socket.closed) this.socket.unsubscribe(prefix);
+  }
+
+  #onFrames(frames: Buffer[]): Promise<void> | undefined {
+    this.#liveness?.heard();
+    const incoming = this.#decode(frames);
+    if (incoming === undefined || !this.#isForTheBus(incoming)) return undefined;
+    const consumed = this.#spec.onPacket(incoming);
+    return consumed === undefined ? undefined : this.#hold(consumed);
+  }
+
+  #decode(frames: Buffer[]): IncomingPacket | undefined {
+    const { limits, wire } = this.settings;
+    try {
+      if (wire === 'plain') return decodePlainPublish(frames, limits);
+      const [topicFrame, ...packetFrames] = frames;
+      if (topicFrame === undefined) throw new PacketError('frames', 'no frame', 0);
+      return { topic: decodeTopicFrame(topicFrame), packet: decodePacket(packetFrames, limits) };
+    } catch (error) {
+      if (!(error instanceof PacketError)) throw error;
+      this.#spec.onMalformed(error);
+      return undefined;
+    }
+  }
+
+  /** Reserved topics are not, except the heartbeats; a subscription to everything brings the echoes of others too. */
+  #isForTheBus({ topic, packet }: IncomingPacket): boolean {
+    if (topic === undefined || !isReserved(topic) || topic === HEARTBEAT_TOPIC) return true;
+    const [record] = packet.records;
+    if (topic.startsWith(READY_PREFIX) && record !== undefined) this.#ready.onEcho(topic, record.payload);
+    return false;
+  }
+
+  async #hold(consumed: Promise<void>): Promise<void> {
+    this.#consuming = true;
+    try {
+      await consumed;
+    } finally {
+      this.#consuming = false;
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { systemClock } from '../../../src/core/clock.ts';
+import { Patience } from '../../../src/transports/memory/patience.ts';
+
+/** The shortest waits, to the millisecond, at which it is over, asked for at these times. */
+function limits(patienceMs: number, patienceRecoveryMs: number, times: readonly number[]): number[] {
+  let now = 0;
+  const patience = new Patience({ patienceMs, patienceRecoveryMs, clock: { ...systemClock, now: () => now } });
+  return times.map((time) => {
+    now = time;
+    for (let waitedMs = 0; waitedMs < 10_000; waitedMs++) if (patience.isOver(waitedMs)) return waitedMs;
+    return assert.fail('it is never over');
+  });
+}
+
+describe('Patience', () => {
+  it('halves each time it is over, down to 50 ms', () => {
+    assert.deepEqual(limits(250, 10_000, [20_000, 20_001, 20_002, 20_003, 20_004]), [250, 125, 63, 50, 50]);
+  });
+
+  it('is whole again when nobody was left behind for the recovery time', () => {
+    assert.deepEqual(limits(250, 1000, [5000, 5999, 6998, 7998, 8000]), [250, 125, 63, 250, 125]);
+  });
+
+  it('never exceeds what was configured, also below 50 ms', () => {
+    assert.deepEqual(limits(20, 1000, [5000, 5001]), [20, 20]);
+    assert.deepEqual(limits(0, 1000, [5000, 5001]), [0, 0]);
+  });
+});
