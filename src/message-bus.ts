@@ -10,6 +10,7 @@ import type { BusOptions, Endpoints } from './core/options.ts';
 import { checkOptions } from './core/options.ts';
 import type { Message } from './core/receive-context.ts';
 import type { AnyHandler } from './core/subscriber.ts';
+import type { AnyTopics } from './core/topic-types.ts';
 import type { Transport } from './core/transport.ts';
 import type { Codec } from './middleware/codec.ts';
 import { limitConcurrency } from './middleware/limit-concurrency.ts';
@@ -76,7 +77,7 @@ const CHECKS = {
  * await bus.close();
  * ```
  */
-export class MessageBus extends Bus {
+export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
   /** Names of the standard steps that may still be replaced. */
   readonly #replaceable = new Set<string>();
 

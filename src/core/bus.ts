@@ -2,6 +2,16 @@
  * The bus: what applications call. It finds the endpoint, makes the context of the message and hands both to the chain; the
  * channels do the rest. docs/architecture.md follows one message through all of it.
  */
+import type {
+  BusDescription,
+  BusStats,
+  HandlerOptions,
+  MessagesOptions,
+  ReadyOptions,
+  RequestOptions,
+  SendOptions,
+  SubscribeOptions,
+} from './call-options.ts';
 import { Channels } from './channels.ts';
 import { buildChains, checkStack } from './chain.ts';
 import type { Chains } from './chain.ts';
@@ -10,7 +20,6 @@ import type { EndpointChoice, Place } from './endpoint-roles.ts';
 import { EndpointRoles } from './endpoint-roles.ts';
 import { BusError } from './errors.ts';
 import { MessageHeaders } from './headers.ts';
-import type { HeadersInit } from './headers.ts';
 import { Kernel } from './kernel.ts';
 import { Limiter } from './limiter.ts';
 import type { Middleware, MiddlewareFunction } from './middleware.ts';
@@ -32,73 +41,20 @@ import type { AnyHandler } from './subscriber.ts';
 import type { SubscribeChannel } from './subscribe-channel.ts';
 import { stamp } from './stamp.ts';
 import { Subscription } from './subscription.ts';
+import type {
+  AnyTopics,
+  CallName,
+  EventBody,
+  EventName,
+  Handler,
+  PatternBody,
+  PatternReply,
+  PatternRequest,
+  ReplyBody,
+  RequestBody,
+  ValidPattern,
+} from './topic-types.ts';
 import { assertPattern, assertTopic } from './topics.ts';
-
-/** What publish, push and request have in common. */
-export interface SendOptions {
-  /** A whole endpoint, or a port on the bus's host. @default the configured one */
-  readonly endpoint?: EndpointChoice;
-  readonly headers?: HeadersInit;
-  /** Ends the call: it rejects with ABORTED, and a request is cancelled at the responder. */
-  readonly signal?: AbortSignal;
-  /** Repeat this message on retryable errors: `true` opts a publish in, `false` a push or request out. */
-  readonly retry?: boolean;
-}
-
-/** Options of one request. */
-export interface RequestOptions extends SendOptions {
-  /** Deadline of the whole call in milliseconds, attempts included. @default the bus's `requestTimeoutMs` */
-  readonly timeoutMs?: number;
-  /** Running it twice does no harm, so it may be repeated after it was sent. @default false */
-  readonly idempotent?: boolean;
-}
-
-/** Options of a registered handler. */
-export interface HandlerOptions {
-  /** A whole endpoint, or a port on the bus's host. @default the configured one */
-  readonly endpoint?: EndpointChoice;
-  /** How many messages this handler works on at once. @default unlimited, within `hwmInbound` */
-  readonly concurrency?: number;
-  /** How many more may wait for it. @default the bus's `hwmInbound` */
-  readonly maxQueued?: number;
-}
-
-/** Options of one subscription. */
-export interface SubscribeOptions extends HandlerOptions {
-  /** What happens when `maxQueued` wait: the socket is not read, or the oldest is dropped (and counted). @default 'block' */
-  readonly overflow?: 'block' | 'drop-oldest';
-  /** A socket of its own: when this handler blocks, others go on. @default false */
-  readonly ownSocket?: boolean;
-}
-
-/** Options of `messages()`. */
-export interface MessagesOptions extends SubscribeOptions {
-  /** Ends the loop. */
-  readonly signal?: AbortSignal;
-}
-
-/** Options of `ready()`. */
-export interface ReadyOptions {
-  /** @default 5000 */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  /** The publisher's side: wait until this topic has `subscribers`. Binds the publisher. */
-  readonly topic?: string;
-  /** @default 1 */
-  readonly subscribers?: number;
-  /** Wait for this many publishers behind a forwarder. @default 1 */
-  readonly publishers?: number;
-}
-
-/** What `describe()` shows. */
-export interface BusDescription {
-  readonly serviceName: string;
-  readonly system: string;
-  /** The steps of both chains in the order in which they run. */
-  readonly send: readonly string[];
-  readonly receive: readonly string[];
-  readonly links: ReturnType<Channels['describe']>;
-}
 
 /** The topic of a push that names none. */
 const DEFAULT_PUSH_TOPIC = 'results';
@@ -106,7 +62,7 @@ const DEFAULT_PUSH_TOPIC = 'results';
 const DEFAULT_REQUEST_TOPIC = 'state';
 
 /** The kernel of tracebus: three patterns over one pipeline. `MessageBus` is this class with the usual parts put in. */
-export class Bus implements AsyncDisposable {
+export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   protected readonly kernel: Kernel;
   readonly #channels: Channels;
   readonly #roles: EndpointRoles;
@@ -171,7 +127,11 @@ export class Bus implements AsyncDisposable {
    * Publishes an event. Resolves when the bounded queue has accepted it; rejects with SEND_TIMEOUT after `publishTimeoutMs`.
    * The promise may be left alone: a rejection is counted and never ends the process.
    */
-  publish(topic: string, body: unknown, options: SendOptions = {}): Promise<void> {
+  publish<Name extends EventName<Topics>>(
+    topic: Name,
+    body: EventBody<Topics, Name>,
+    options: SendOptions = {},
+  ): Promise<void> {
     return this.#guarded(() => {
       const channel = this.#channels.publisher(this.#place('publish', options.endpoint));
       const ctx = this.#outgoing('publish', topic, body, options, channel.endpoint, this.kernel.settings.publishTimeoutMs);
@@ -181,8 +141,8 @@ export class Bus implements AsyncDisposable {
   }
 
   /** Pushes a task or result to one puller. Resolves when a connected peer's socket has accepted it. One argument is the body (topic `results`). */
-  push(body: unknown): Promise<void>;
-  push(topic: string, body: unknown, options?: SendOptions): Promise<void>;
+  push(body: EventBody<Topics, typeof DEFAULT_PUSH_TOPIC>): Promise<void>;
+  push<Name extends EventName<Topics>>(topic: Name, body: EventBody<Topics, Name>, options?: SendOptions): Promise<void>;
   push(...args: readonly unknown[]): Promise<void> {
     const { topic, body, options } = topicAndBody<SendOptions>(args, DEFAULT_PUSH_TOPIC);
     return this.#guarded(() => {
@@ -197,8 +157,14 @@ export class Bus implements AsyncDisposable {
    * Asks a responder and resolves with the body of its reply. Rejects with a coded error: REQUEST_TIMEOUT, SEND_TIMEOUT, NO_HANDLER,
    * HANDLER_FAILED, COOLING_DOWN, ABORTED, ... One argument is the body (topic `state`).
    */
-  request(body: unknown): Promise<unknown>;
-  request(topic: string, body: unknown, options?: RequestOptions): Promise<unknown>;
+  request(
+    body: RequestBody<Topics, typeof DEFAULT_REQUEST_TOPIC>,
+  ): Promise<ReplyBody<Topics, typeof DEFAULT_REQUEST_TOPIC>>;
+  request<Name extends CallName<Topics>>(
+    topic: Name,
+    body: RequestBody<Topics, Name>,
+    options?: RequestOptions,
+  ): Promise<ReplyBody<Topics, Name>>;
   request(...args: readonly unknown[]): Promise<unknown> {
     const { topic, body, options } = topicAndBody<RequestOptions>(args, DEFAULT_REQUEST_TOPIC);
     return this.#guarded(async () => {
@@ -213,9 +179,12 @@ export class Bus implements AsyncDisposable {
   }
 
   /** Handles the events whose topic fits the pattern (`*` one word, `>` the rest). Without a handler they are only received. */
-  subscribe(pattern: string, handler?: (message: Message) => unknown, options: SubscribeOptions = {}): Subscription {
+  subscribe<const Pattern extends string>(
+    pattern: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
+    handler?: Handler<PatternBody<Topics, Pattern>>,
+    options: SubscribeOptions = {},
+  ): Subscription {
     this.#start();
-    assertPattern(pattern);
     const { ownSocket = false } = options;
     const subscriber = this.#subscriber(pattern, handler, options);
     const channels = this.#places('subscribe', options.endpoint).map((place) => this.#channels.subscriber(place, ownSocket));
@@ -223,29 +192,49 @@ export class Bus implements AsyncDisposable {
   }
 
   /** The same as an async iterator. The message counts as being handled until the loop asks for the next. */
-  messages(pattern: string, options: MessagesOptions = {}): AsyncIterableIterator<Message> {
+  messages<const Pattern extends string>(
+    pattern: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
+    options: MessagesOptions = {},
+  ): AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>> {
     const { signal, ...rest } = options;
     let subscription: Subscription | undefined;
-    const stream = new MessageStream(() => void subscription?.close(), signal);
-    if (signal?.aborted !== true) subscription = this.subscribe(pattern, stream.take as AnyHandler as (message: Message) => unknown, rest);
+    const stream = new MessageStream(() => {
+      this.#streams.delete(stream);
+      void subscription?.close();
+    }, signal);
+    if (signal?.aborted === true) return stream as AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>>;
+    subscription = this.subscribe(pattern, stream.take as Handler<PatternBody<Topics, Pattern>>, rest);
     this.#streams.add(stream);
-    return stream;
+    return stream as AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>>;
   }
 
   /** Works on pushed messages; without a handler the fallback gets them. */
-  pull(pattern = '>', handler?: (message: Message) => unknown, options: HandlerOptions = {}): Subscription {
+  pull<const Pattern extends string = '>'>(
+    pattern?: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
+    handler?: Handler<PatternBody<Topics, Pattern>>,
+    options: HandlerOptions = {},
+  ): Subscription {
     this.#start();
-    assertPattern(pattern);
-    const channels = this.#places('pull', options.endpoint).map((place) => this.#channels.puller(place, this.pullFallback()));
-    return this.#register(this.#subscriber(pattern, handler, options), channels, this.#channels.pull);
+    const subscriber = this.#subscriber(pattern ?? '>', handler, options);
+    const places = this.#places('pull', options.endpoint);
+    const channels = places.map((place) => this.#channels.puller(place, this.pullFallback()));
+    return this.#register(subscriber, channels, this.#channels.pull);
   }
 
   /** Answers requests with what the handler returns; without a handler the fallback does. */
-  respond(pattern = '>', handler?: (message: Message) => unknown, options: HandlerOptions = {}): Subscription {
+  respond<const Pattern extends string = '>'>(
+    pattern?: (Pattern & ValidPattern<CallName<Topics>, Pattern>) | CallName<Topics>,
+    handler?: Handler<
+      PatternRequest<Topics, Pattern>,
+      PatternReply<Topics, Pattern> | Promise<PatternReply<Topics, Pattern>>
+    >,
+    options: HandlerOptions = {},
+  ): Subscription {
     this.#start();
-    assertPattern(pattern);
-    const channels = this.#places('respond', options.endpoint).map((place) => this.#channels.responder(place, this.respondFallback()));
-    return this.#register(this.#subscriber(pattern, handler, options), channels, this.#channels.respond);
+    const subscriber = this.#subscriber(pattern ?? '>', handler, options);
+    const places = this.#places('respond', options.endpoint);
+    const channels = places.map((place) => this.#channels.responder(place, this.respondFallback()));
+    return this.#register(subscriber, channels, this.#channels.respond);
   }
 
   /** Who gets pushed messages that no handler wants. */
@@ -429,7 +418,8 @@ export class Bus implements AsyncDisposable {
     return pool[this.#turn++ % pool.length] ?? unreachable();
   }
 
-  #subscriber(pattern: string, handler: ((message: Message) => unknown) | undefined, options: SubscribeOptions): Subscriber {
+  #subscriber(pattern: string, handler: unknown, options: SubscribeOptions): Subscriber {
+    assertPattern(pattern);
     const { concurrency, maxQueued = this.kernel.settings.hwmInbound, overflow = 'block' } = options;
     checkLimit('concurrency', concurrency, 1);
     checkLimit('maxQueued', maxQueued, 0);
@@ -459,21 +449,6 @@ export class Bus implements AsyncDisposable {
     const name = run.name === '' || run.name === 'middleware' ? `middleware-${String(++this.#generated)}` : run.name;
     return { name, stage: 'body', send: run, receive: run };
   }
-}
-
-/** What the bus counts beyond the nine documented figures; docs/metrics.md defines each. */
-export interface BusStats {
-  readonly gaps: number;
-  readonly unrouted: number;
-  readonly no_handler: number;
-  readonly late_replies: number;
-  readonly retries: number;
-  readonly subscribers_left_behind: number;
-  readonly reconnects: number;
-  readonly handshake_failures: number;
-  readonly in_flight_handlers: number;
-  readonly queued_messages: number;
-  readonly cooling_down: number;
 }
 
 /** One argument is the body; with two or more the first is the topic. */

@@ -6,7 +6,8 @@
  * and what to do. Wrong options are not here: they throw TypeError or RangeError at construction.
  */
 
-interface CodeFacts {
+/** What is fixed about a code. */
+export interface ErrorCodeFacts {
   /** The value of `error.type` on metrics and spans. */
   readonly type: string;
   /** Whether trying again may help, when the thrower does not say otherwise. */
@@ -14,8 +15,41 @@ interface CodeFacts {
   readonly meaning: string;
 }
 
+/** The code of a {@link BusError}: a closed list, see {@link ERROR_CODES}. */
+export type BusErrorCode =
+  | 'ABORTED'
+  | 'BIND_FAILED'
+  | 'CANCELLED'
+  | 'CIRCUIT_OPEN'
+  | 'CLOSED'
+  | 'COOLING_DOWN'
+  | 'DESERIALIZE_FAILED'
+  | 'EXPIRED'
+  | 'HANDLER_FAILED'
+  | 'HEADERS_FROZEN'
+  | 'INVALID_BODY'
+  | 'INVALID_HEADER'
+  | 'INVALID_PIPELINE'
+  | 'INVALID_TOPIC'
+  | 'LATE_REPLY'
+  | 'MALFORMED_PACKET'
+  | 'MESSAGE_TOO_LARGE'
+  | 'MIDDLEWARE_MISUSE'
+  | 'NOT_READY'
+  | 'NO_HANDLER'
+  | 'NO_SUBSCRIBERS'
+  | 'OVERFLOW'
+  | 'PEER_GONE'
+  | 'REJECTED'
+  | 'REQUEST_TIMEOUT'
+  | 'SEND_TIMEOUT'
+  | 'SERIALIZE_FAILED'
+  | 'TRANSPORT_FAILED'
+  | 'UNSUPPORTED'
+  | 'VALIDATION_FAILED';
+
 /** Every code with its `error.type`, its default `retryable` and its meaning; docs/errors.md shows the same table. */
-export const ERROR_CODES = {
+export const ERROR_CODES: Readonly<Record<BusErrorCode, ErrorCodeFacts>> = {
   ABORTED: { type: 'aborted', retryable: false, meaning: "The caller's AbortSignal ended the call." },
   BIND_FAILED: { type: 'bind_failed', retryable: true, meaning: 'The endpoint could not be bound; it is tried again.' },
   CANCELLED: { type: 'cancelled', retryable: false, meaning: 'The handler was cancelled before it answered.' },
@@ -46,10 +80,7 @@ export const ERROR_CODES = {
   TRANSPORT_FAILED: { type: 'transport_failed', retryable: true, meaning: 'The socket reported an error.' },
   UNSUPPORTED: { type: 'unsupported', retryable: false, meaning: 'The transport or its mode cannot do this.' },
   VALIDATION_FAILED: { type: 'validation_failed', retryable: false, meaning: 'The body does not fit the schema of its topic.' },
-} as const satisfies Record<string, CodeFacts>;
-
-/** The code of a {@link BusError}: a closed list, see {@link ERROR_CODES}. */
-export type BusErrorCode = keyof typeof ERROR_CODES;
+};
 
 /** What a {@link BusError} says besides its code. */
 export interface BusErrorDetails {

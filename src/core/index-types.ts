@@ -17,3 +17,18 @@ export type { OutChannel, SendContext, SendInit } from './send-context.ts';
 export type { CloseOptions, CloseReport } from './shut-down.ts';
 export type { Subscription } from './subscription.ts';
 export type * from './transport.ts';
+export type {
+  AnyTopics,
+  Call,
+  CallName,
+  EventBody,
+  EventName,
+  Handler,
+  Matching,
+  PatternBody,
+  PatternReply,
+  PatternRequest,
+  ReplyBody,
+  RequestBody,
+  ValidPattern,
+} from './topic-types.ts';

@@ -9,9 +9,9 @@ export type {
   RequestOptions,
   SendOptions,
   SubscribeOptions,
-} from './bus.ts';
+} from './call-options.ts';
 export { systemClock } from './clock.ts';
 export type { Clock, ClockTimer } from './clock.ts';
 export { BusError, ERROR_CODES, errorType } from './errors.ts';
-export type { BusErrorCode, BusErrorDetails } from './errors.ts';
+export type { BusErrorCode, BusErrorDetails, ErrorCodeFacts } from './errors.ts';
 export type * from './index-types.ts';

@@ -1,5 +1,8 @@
 /** Bounds how many messages of one receiving link are being worked on: at the mark the link reads no further. */
 
+/** In flight at once after which a burst takes breath; below it there is little to collect. */
+const BURST = 64;
+
 /** See the head of this file. */
 export class Intake {
   readonly #limit: number;
@@ -36,6 +39,18 @@ export class Intake {
     }
     this.#inFlight--;
     if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /**
+   * After a burst: lets what was started settle before more is read, or the event loop turn, whichever comes first. Messages that
+   * pile up half done outlive the young generation, and collecting them costs more than handling them.
+   */
+  breather(): Promise<void> | undefined {
+    if (this.#inFlight < BURST) return undefined;
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      setImmediate(resolve);
+    });
   }
 
   /** Resolves when nothing is being worked on. */

@@ -16,6 +16,7 @@ import type { Release } from './middleware.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
 import type { Delivery } from './receive-context.ts';
+import { Roster } from './roster.ts';
 import type { Route } from './routes.ts';
 import { Routes } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -66,7 +67,7 @@ export abstract class ReceivingChannel {
   protected readonly kernel: Kernel;
   readonly intake: Intake;
   readonly #pattern: MessagePattern;
-  readonly #running = new Set<ReceiveContext>();
+  readonly #running = new Roster<ReceiveContext>();
   #closing = false;
 
   constructor(kernel: Kernel, options: ReceivingOptions) {
@@ -110,8 +111,9 @@ export abstract class ReceivingChannel {
 
   /** Aborts the signal of every message that is still being handled; answers how many. */
   cancelRunning(reason: unknown): number {
-    for (const ctx of this.#running) ctx.cancel(reason);
-    return this.#running.size;
+    const running = this.#running.all();
+    for (const ctx of running) ctx.cancel(reason);
+    return running.length;
   }
 
   protected abstract onPacket(incoming: IncomingPacket): Promise<void> | void;
@@ -127,7 +129,7 @@ export abstract class ReceivingChannel {
       const pause = this.#takeRecord(topicOf(record), record, packet, packet.firstSequence + index);
       if (pause !== undefined) return pause.then(() => this.take(topicOf, packet, index + 1));
     }
-    return undefined;
+    return this.intake.breather();
   }
 
   #takeRecord(topic: string, record: DecodedRecord, packet: DecodedPacket, sequence: number): Promise<void> | undefined {
@@ -182,13 +184,13 @@ export abstract class ReceivingChannel {
   }
 
   async #work(ctx: ReceiveContext, arrival: Arrival, release: Release | undefined): Promise<void> {
-    this.#running.add(ctx);
+    const place = this.#running.add(ctx);
     try {
       await this.kernel.chains.receive(ctx);
     } catch (error) {
       reportFailure(this.kernel, ctx, this.operation, error);
     } finally {
-      this.#running.delete(ctx);
+      this.#running.delete(place);
       release?.();
       this.#leave(arrival);
     }

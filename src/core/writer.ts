@@ -159,7 +159,7 @@ export class Writer {
     this.#queued++;
     this.#queuedBytes += slot.size;
     slot.owner?.onQueued(slot);
-    if (this.#queuedBytes >= PACK_BYTES && !this.#draining) void this.#drain();
+    if (this.#queuedBytes >= PACK_BYTES && !this.#draining) void this.#drain(false);
     else this.#schedule();
   }
 
@@ -189,42 +189,49 @@ export class Writer {
       this.#scheduled = false;
       this.#turnCount = 0;
       this.#turn = undefined;
-      if (!this.#draining) void this.#drain();
+      if (!this.#draining) void this.#drain(true);
     });
   }
 
-  /** Offers packets until nothing is ready. Never rejects: what fails is told to the owners. */
-  async #drain(): Promise<void> {
+  /**
+   * Offers packets. At the end of a turn all that was queued then leaves; within a turn only full packets do, so that what
+   * the turn still brings can share one. Never rejects: what fails is told to the owners.
+   */
+  async #drain(endOfTurn: boolean): Promise<void> {
     this.#draining = true;
+    let due = endOfTurn ? this.#queued : 0;
+    let packets = 0;
+    let worked = true;
     try {
-      let packets = 0;
-      for (;;) {
-        const sink = this.#sink;
-        if (sink === undefined) return;
-        let worked = false;
+      while (worked && (due > 0 || this.#queuedBytes >= PACK_BYTES)) {
+        worked = false;
         for (const [key, lane] of this.#lanes) {
-          const outcome = await this.#offer(sink, lane);
+          const sink = this.#sink;
+          if (sink === undefined) return;
+          const taken = await this.#offer(sink, lane);
           if (lane.first() === undefined) this.#lanes.delete(key);
-          if (outcome) worked = true;
+          if (taken > 0) worked = true;
+          due -= taken;
           if (++packets % PACKETS_PER_TURN === 0) await nextTurn();
         }
-        if (!worked) return;
       }
     } finally {
       this.#draining = false;
+      // What is held back by a running chain is scheduled again when it is filled.
+      if (worked && this.#queued > 0) this.#schedule();
       this.#checkIdle();
     }
   }
 
-  /** Offers the next packet of a lane until it is taken or refused. False when the lane has nothing that is ready. */
-  async #offer(sink: PacketSink, lane: Lane): Promise<boolean> {
+  /** Offers the next packet of a lane until it is taken or refused. Answers of how many messages; 0 when none is ready. */
+  async #offer(sink: PacketSink, lane: Lane): Promise<number> {
     const since = this.#options.clock.now();
     for (let round = 0; ; round++) {
-      if (this.#sink !== sink) return false;
+      if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
       const slots = this.#gather(lane);
       const first = slots[0];
-      if (first === undefined) return false;
+      if (first === undefined) return 0;
       const topic = this.#options.byTopic ? first.topic : undefined;
       const stamp = this.#streams.stamp(topic ?? '', this.#options.clock.wallUs());
       const packet = new OutgoingPacket(topic, slots, stamp);
@@ -233,12 +240,12 @@ export class Writer {
         if (typeof answer === 'boolean' ? answer : await answer) {
           this.#taken(slots, packet, topic ?? '');
           dropSettled(lane);
-          return true;
+          return slots.length;
         }
       } catch (error) {
         this.#refused(slots, error);
         dropSettled(lane);
-        return true;
+        return slots.length;
       }
       await (round === 0 ? nextTurn() : pause());
     }

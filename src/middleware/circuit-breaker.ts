@@ -9,13 +9,14 @@
 import { systemClock } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
-import type { BusErrorCode } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
-import { Circuit, FIRST_ERA } from './circuit.ts';
-import type { CircuitLimits } from './circuit.ts';
+import { FIRST_ERA } from './circuit.ts';
+import type { Circuit, CircuitLimits, Outcome } from './circuit.ts';
+import { outcomeOf } from './circuit-outcome.ts';
+import { Circuits } from './circuits.ts';
 import { expectAmount, expectInteger } from './expect-number.ts';
 
 /** Options of {@link circuitBreaker}. */
@@ -36,29 +37,7 @@ export interface CircuitBreakerOptions {
 
 type Context = SendContext | ReceiveContext;
 
-/** Circuits kept per direction, so that a flood of failing topics does not fill the memory. */
-const MOST_CIRCUITS = 1000;
-
 const SIDES: readonly unknown[] = ['send', 'receive', 'both'];
-
-/** Failures of the message itself or of its caller: they say nothing about the other side. */
-const NOT_ITS_FAULT: ReadonlySet<BusErrorCode> = new Set<BusErrorCode>([
-  'ABORTED',
-  'CANCELLED',
-  'CIRCUIT_OPEN',
-  'CLOSED',
-  'EXPIRED',
-  'HEADERS_FROZEN',
-  'INVALID_BODY',
-  'INVALID_HEADER',
-  'INVALID_TOPIC',
-  'MESSAGE_TOO_LARGE',
-  'MIDDLEWARE_MISUSE',
-  'REJECTED',
-  'SERIALIZE_FAILED',
-  'UNSUPPORTED',
-  'VALIDATION_FAILED',
-]);
 
 /**
  * A circuit breaker per topic: of the handlers where messages are received, of the destination (with its endpoint) where they are sent.
@@ -73,34 +52,54 @@ const NOT_ITS_FAULT: ReadonlySet<BusErrorCode> = new Set<BusErrorCode>([
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
   const { on = 'both' } = options;
-  if (!SIDES.includes(on)) throw new TypeError(`Expected \`on\` to be 'send', 'receive' or 'both', got ${JSON.stringify(on)}`);
+  if (!SIDES.includes(on))
+    throw new TypeError(`Expected \`on\` to be 'send', 'receive' or 'both', got ${JSON.stringify(on)}`);
   const limits = expectLimits(options);
   let clock = options.clock ?? systemClock;
   let logger: Logger | undefined;
 
   const guard = (): ((ctx: Context, next: Next) => Promise<void>) => {
-    const circuits = new Map<string, Circuit>();
+    const circuits = new Circuits(limits);
+    const find = (ctx: Context): Circuit | undefined => (circuits.isEmpty ? undefined : circuits.find(keyOf(ctx)));
 
-    const settle = (circuit: Circuit, era: number, ctx: Context, error?: unknown): void => {
-      const outcome = error === undefined ? 'success' : isFailure(error, ctx) ? 'failure' : 'neither';
-      if (!circuit.settle(era, outcome, clock.now())) return;
-      const change = circuit.state === 'open' ? `opened for ${String(limits.openMs)} ms` : 'closed again';
-      logger?.info(`the circuit of ${JSON.stringify(ctx.topic)} (${ctx.direction} at ${ctx.endpoint}) ${change}`);
+    const settle = (circuit: Circuit | undefined, era: number, outcome: Outcome, ctx: Context): void => {
+      if (circuit?.settle(era, outcome, clock.now()) !== true) return;
+      const change = circuit.state === 'open' ? `open for ${String(limits.openMs)} ms` : 'closed again';
+      logger?.info(`the circuit of ${JSON.stringify(ctx.topic)} (${ctx.direction}, ${ctx.endpoint}) is ${change}`);
     };
 
     return async (ctx, next) => {
       if (ctx.pattern === 'reply') return next();
-      const known = circuits.size === 0 ? undefined : circuits.get(keyOf(ctx));
-      const era = known === undefined ? FIRST_ERA : enter(known, ctx, clock.now());
+      const known = find(ctx);
+      const era = known === undefined ? FIRST_ERA : enter(known, ctx);
       try {
         await next();
       } catch (error) {
-        settle(known ?? remember(circuits, keyOf(ctx), limits), era, ctx, error ?? 'nothing');
+        const outcome = outcomeOf(error, ctx.direction);
+        settle(outcome === 'failure' ? circuits.failing(keyOf(ctx), known) : known, era, outcome, ctx);
         throw error;
       }
-      const circuit = known ?? (circuits.size === 0 ? undefined : circuits.get(keyOf(ctx)));
-      if (circuit !== undefined) settle(circuit, era, ctx);
+      settle(known ?? find(ctx), era, 'success', ctx);
     };
+  };
+
+  const enter = (circuit: Circuit, ctx: Context): number => {
+    const era = circuit.enter(clock.now());
+    if (era !== undefined) return era;
+    const remainingMs = Math.ceil(circuit.remainingMs(clock.now()));
+    const { topic, endpoint } = ctx;
+    throw new BusError(
+      'CIRCUIT_OPEN',
+      remainingMs > 0
+        ? `refused for another ${String(remainingMs)} ms after failures`
+        : 'refused while a probe is under way',
+      {
+        topic,
+        endpoint,
+        limitMs: limits.openMs,
+        hint: 'Find out what failed before; the circuit closes when a probe succeeds.',
+      },
+    );
   };
 
   return {
@@ -108,6 +107,11 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware 
     stage: 'body',
     awaitsNext: true,
     attach(host) {
+      if (logger !== undefined) {
+        throw new BusError('INVALID_PIPELINE', 'one circuitBreaker() is used by two buses', {
+          hint: 'Make one for each bus.',
+        });
+      }
       clock = options.clock ?? host.clock;
       ({ logger } = host);
     },
@@ -123,4 +127,9 @@ function expectLimits(options: CircuitBreakerOptions): CircuitLimits {
   expectAmount('openMs', openMs);
   expectInteger('halfOpenProbes', halfOpenProbes, 1);
   return { failures, windowMs, openMs, halfOpenProbes };
+}
+
+/** A destination where it is sent, a topic where it is handled. */
+function keyOf(ctx: Context): string {
+  return ctx.direction === 'send' ? `${ctx.endpoint}\n${ctx.topic}` : ctx.topic;
 }

@@ -27,11 +27,7 @@ export interface AttemptOptions {
 export interface RetryOptions extends AttemptOptions {
   /** Repeats every publish, not only those called with `{ retry: true }`. It costs their order. @default false */
   readonly publish?: boolean;
-  /**
-   * Repeats the handlers (subscribe, pull, respond) of a message when one fails, all of them; options of their own replace those above.
-   *
-   * @default false
-   */
+  /** Repeats the handlers (subscribe, pull, respond) of a message that fail; options of their own replace those above. @default false */
   readonly handlers?: boolean | AttemptOptions;
   /** How many retries a destination is sent at most; false for no limit. @default { ratio: 0.1, perSecond: 3 } */
   readonly budget?: RetryBudgetOptions | false;

@@ -6,9 +6,10 @@
  * line runs, without top-level await: a meter obtained before is a no-op for ever.
  */
 import { createRequire } from 'node:module';
-import { ProxyTracerProvider, context, createNoopMeter, metrics, propagation, trace } from '@opentelemetry/api';
+import { context, createNoopMeter, metrics, propagation, trace } from '@opentelemetry/api';
 import type * as Prometheus from '@opentelemetry/exporter-prometheus';
 import type * as Sdk from '@opentelemetry/sdk-node';
+import { abandonable } from './abandonable.ts';
 import type { ScrapeHandler } from './prometheus.ts';
 import { processResource } from './resource.ts';
 import type { Environment, TelemetrySettings } from './settings.ts';
@@ -51,7 +52,11 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
     const started = new packages.sdk.NodeSDK({
       ...(settings.serviceName === undefined ? {} : { serviceName: settings.serviceName }),
       resourceDetectors: [processResource(process.env)],
-      ...(exporter !== undefined ? { metricReaders: [exporter] } : settings.exportsMetrics ? {} : { metricReaders: [] }),
+      ...(exporter !== undefined
+        ? { metricReaders: [exporter] }
+        : settings.exportsMetrics
+          ? {}
+          : { metricReaders: [] }),
       ...(settings.exportsTraces ? {} : { spanProcessors: [discard] }),
     });
     started.start();
@@ -59,16 +64,92 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
   });
 
   return {
-    onScrape: exporter && ((request, response) => exporter.getMetricsRequestHandler(request, response)),
+    onScrape:
+      exporter &&
+      ((request, response) => {
+        exporter.getMetricsRequestHandler(request, response);
+      }),
     flush: async () => {
-      await Promise.all([forceFlush(tracerProvider()), forceFlush(metrics.getMeterProvider())]);
+      await Promise.all([forceFlush(proxy().getDelegate?.() ?? proxy()), forceFlush(metrics.getMeterProvider())]);
     },
     shutdown: async () => {
-      try {
-        await sdk.shutdown();
-      } finally {
-        unregister();
-      }
+      const stopping = abandonable(() => sdk.shutdown());
+      unregister(); // at once: what is made from now on could not be exported any more
+      await stopping;
     },
   };
+}
+
+interface Packages {
+  readonly sdk: typeof Sdk;
+  readonly prometheus: typeof Prometheus | undefined;
+}
+
+function load({ prometheus }: TelemetrySettings): Packages {
+  const require = createRequire(import.meta.url);
+  const missing: string[] = [];
+  const cause: unknown[] = [];
+  const optional = (name: string): unknown => {
+    try {
+      return require(name) as unknown;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+      missing.push(name);
+      cause.push(error);
+      return undefined;
+    }
+  };
+  const sdk = optional('@opentelemetry/sdk-node') as typeof Sdk;
+  const exporter = prometheus && (optional('@opentelemetry/exporter-prometheus') as typeof Prometheus);
+  if (missing.length > 0) {
+    const names = missing.join(' ');
+    throw new Error(`Telemetry needs packages that are not installed. Run: npm install ${names}`, { cause: cause[0] });
+  }
+  return { sdk, prometheus: exporter };
+}
+
+/** Runs something synchronous under other environment variables: exporters read theirs when they are made. */
+function withEnvironment<T>(variables: Environment, run: () => T): T {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  setEnvironment(Object.entries(variables));
+  try {
+    return run();
+  } finally {
+    setEnvironment(before);
+  }
+}
+
+function setEnvironment(variables: Iterable<readonly [name: string, value: string | undefined]>): void {
+  for (const [name, value] of variables) {
+    if (value === undefined) Reflect.deleteProperty(process.env, name);
+    else process.env[name] = value;
+  }
+}
+
+/** A second SDK would be ignored without a word, and its exporters with it. */
+function expectNoSdk(): void {
+  const hasMeters = metrics.getMeterProvider().getMeter('tracebus') !== createNoopMeter();
+  const provider = proxy();
+  const hasTracers = !('getDelegateTracer' in provider) || provider.getDelegateTracer('tracebus') !== undefined;
+  if (!hasMeters && !hasTracers) return;
+  throw new Error(
+    'An OpenTelemetry SDK is already started in this process. The bus uses it as it is: ' +
+      'call startTelemetry() once, and not beside tracebus/register or an SDK of your own.',
+  );
+}
+
+/** The global provider, which is the API's proxy of the real one, or, if another copy of the API came first, anything. */
+function proxy(): { getDelegate?(): unknown; getDelegateTracer?(name: string): unknown } {
+  return trace.getTracerProvider() as object;
+}
+
+async function forceFlush(provider: unknown): Promise<void> {
+  await (provider as { forceFlush?: () => Promise<void> }).forceFlush?.();
+}
+
+function unregister(): void {
+  trace.disable();
+  metrics.disable();
+  propagation.disable();
+  context.disable();
 }

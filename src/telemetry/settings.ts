@@ -45,7 +45,8 @@ export function telemetrySettings(options: TelemetryOptions, env: Environment): 
   const { serviceName, otlp, shutdownTimeoutMs = 1000, logger = standardError } = options;
   const endpoint = otlp === undefined || otlp === false ? undefined : otlp.endpoint;
   const hasCollector =
-    otlp !== false && (endpoint ?? given(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT')) !== undefined;
+    otlp !== false &&
+    (endpoint ?? given(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT')) !== undefined;
   const allowed = (exporter: string): boolean => otlp !== false || exporter !== 'otlp';
   const byDefault = hasCollector ? ['otlp'] : [];
 
@@ -55,7 +56,9 @@ export function telemetrySettings(options: TelemetryOptions, env: Environment): 
   const metricExporters = (metricNames ?? byDefault).filter((name) => name !== 'prometheus' && allowed(name));
   const traceExporters = (names(env.OTEL_TRACES_EXPORTER) ?? byDefault).filter(allowed);
   if (prometheus !== false && metricNames !== undefined && metricExporters.length > 0) {
-    logger.warn(`Metrics are scraped and not pushed as well: OTEL_METRICS_EXPORTER ${metricExporters.join()} is not used.`);
+    logger.warn(
+      `Metrics are scraped and not pushed as well: OTEL_METRICS_EXPORTER ${metricExporters.join()} is not used.`,
+    );
   }
   return {
     isDisabled: env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true',
@@ -104,6 +107,9 @@ function given(env: Environment, ...variables: string[]): string | undefined {
 
 /** A list of exporter names, undefined when there is none. */
 function names(list: string | undefined): string[] | undefined {
-  const found = (list ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  const found = (list ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
   return found.length > 0 ? found : undefined;
 }

@@ -22,14 +22,17 @@ export function conformance(name: string, makeSubject: () => Subject): void {
   const { features } = makeSubject().transport;
   describe(`conformance of ${name}`, () => {
     const conforms: Conforms = (title, run) => {
-      it(title, async () => {
+      it(title, async (t) => {
         const bench = new Bench(makeSubject());
         const failed = await run(bench).then(
           () => undefined,
           (error: unknown) => ({ error }),
         );
         const problems = await bench.close();
-        if (failed !== undefined) throw failed.error;
+        if (failed !== undefined) {
+          for (const problem of problems) t.diagnostic(problem);
+          throw failed.error;
+        }
         assert.deepEqual(problems, [], 'something went wrong beside what the test looks at');
       });
     };

@@ -1,9 +1,13 @@
 /** Binding or connecting a socket as its link asks, with errors that name the endpoint and the way out. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'zeromq';
 import { BusError, messageOf } from '../../core/errors.ts';
 import type { LinkSpec } from '../../core/transport.ts';
 import { connectProblem, parseEndpoint, probeIpc, resolvedEndpoint } from './endpoint.ts';
 import { errnoOf } from './hand-over.ts';
+
+/** A closed inproc socket gives its name back a moment after close(), on another thread; nothing tells when. */
+const INPROC_RETRIES = 50;
 
 /**
  * Binds or connects, and resolves with the endpoint that is in effect. The socket is the caller's to close if this rejects.
@@ -15,14 +19,26 @@ export async function attach(socket: Socket, spec: LinkSpec, inUseHint = ''): Pr
   // A second bind of an ipc path would succeed and steal it from whoever is there.
   if (scheme === 'ipc' && (await probeIpc(address))) throw inUse(spec.endpoint, inUseHint, undefined);
   try {
-    // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
-    socket.bindSync(spec.endpoint);
+    await bind(socket, spec.endpoint, scheme === 'inproc' ? INPROC_RETRIES : 0);
   } catch (error) {
     if (errnoOf(error) === 'EADDRINUSE') throw inUse(spec.endpoint, inUseHint, error);
     const hint = 'Check that the host is an address of this machine and that the path can be written.';
     throw bindFailed(spec.endpoint, messageOf(error), hint, error);
   }
   return resolvedEndpoint(spec.endpoint, socket.lastEndpoint);
+}
+
+async function bind(socket: Socket, endpoint: string, retries: number): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
+      socket.bindSync(endpoint);
+      return;
+    } catch (error) {
+      if (attempt >= retries || errnoOf(error) !== 'EADDRINUSE') throw error;
+      await pause(1);
+    }
+  }
 }
 
 function attachConnect(socket: Socket, endpoint: string): string {

@@ -25,6 +25,8 @@ const EXAMPLES = '`tcp://127.0.0.1:5555`, `ipc:///run/app.sock` or `inproc://nam
 export function parseEndpoint(endpoint: string): ParsedEndpoint {
   const [, scheme, rest] = /^([a-z]+):\/\/(.*)$/s.exec(endpoint) ?? [];
   if (scheme === undefined || rest === undefined) throw wrong(endpoint, `to look like ${EXAMPLES}`);
+  // A path may have spaces, but two endpoints in one string are what it usually means.
+  if (/\s/.test(rest)) throw wrong(endpoint, 'to have no white space');
   if (scheme === 'tcp') return parseTcp(endpoint, rest);
   if (scheme === 'ipc') return parseIpc(endpoint, rest);
   if (scheme !== 'inproc') throw wrong(endpoint, 'to have the scheme tcp, ipc or inproc');
@@ -33,7 +35,7 @@ export function parseEndpoint(endpoint: string): ParsedEndpoint {
 }
 
 function parseTcp(endpoint: string, rest: string): ParsedEndpoint {
-  const [, address, portText] = /^(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s:;/[\]]+):([^:]*)$/.exec(rest) ?? [];
+  const [, address, portText] = /^(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^:;/[\]]+):([^:]*)$/.exec(rest) ?? [];
   if (address === undefined || portText === undefined) throw wrong(endpoint, 'to be `tcp://<host>:<port>`');
   if (portText !== '*' && !/^\d{1,5}$/.test(portText)) throw wrongPort(endpoint);
   const port = portText === '*' ? 0 : Number(portText);

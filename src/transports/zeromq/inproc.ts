@@ -11,6 +11,7 @@ import { once, EventEmitter } from 'node:events';
 import type { Context, Socket } from 'zeromq';
 import type { LinkSpec } from '../../core/transport.ts';
 import { errnoOf } from './hand-over.ts';
+import { recheckReceive } from './recheck.ts';
 
 /** What a link is to the others. */
 export type PeerRole = 'publish' | 'subscribe' | 'push' | 'pull' | 'request' | 'respond';
@@ -110,6 +111,7 @@ export class InprocPeers {
       return;
     }
     socket.connect(spec.endpoint);
+    recheckReceive(socket);
     if (this.#joinedBefore) this.#tell(() => spec.events.onFact('reconnects'));
     this.#joinedBefore = true;
     bound.#add(this);
@@ -124,8 +126,9 @@ export class InprocPeers {
 
   #part(peer: InprocPeers): void {
     this.#peers.delete(peer);
-    const { socket, spec } = this.#link;
-    if (spec.mode === 'connect') {
+    const { socket, role, spec } = this.#link;
+    // One that only receives still reads what the other had sent; its connection then ends by itself.
+    if (spec.mode === 'connect' && role !== 'pull' && role !== 'subscribe') {
       try {
         // At once, so that nothing more is handed to a socket that is closing.
         socket.disconnect(spec.endpoint);

@@ -15,6 +15,7 @@ import type { LinkSpec } from '../../core/transport.ts';
 import { backOff } from './back-off.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { PeerCount } from './peer-count.ts';
+import { recheckReceive } from './recheck.ts';
 import type { ZeromqSettings } from './settings.ts';
 
 /** libzmq announces its retry within the same millisecond; this leaves room for a busy machine. */
@@ -104,6 +105,7 @@ class SocketMonitor implements Monitor {
     }
     try {
       this.#socket.connect(this.#spec.endpoint);
+      recheckReceive(this.#socket);
     } catch (error) {
       this.#spec.logger.warn(`Reconnecting to ${this.#spec.endpoint} failed: ${messageOf(error)}`);
     }

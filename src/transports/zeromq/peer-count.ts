@@ -40,6 +40,6 @@ export class PeerCount {
     const before = this.#peers;
     this.#open = 0;
     this.#peers = 0;
-    return -before;
+    return 0 - before;
   }
 }

@@ -62,6 +62,8 @@ interface LoopState {
 }
 
 async function read(socket: ReadableSocket, handlers: ReadLoopHandlers, state: LoopState): Promise<void> {
+  // Nothing arrives before whoever opened the link has got it.
+  await nextTurn();
   let messages = 0;
   let since = performance.now();
   while (!socket.closed) {

@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
+import type { DecodedPacket } from '../../core/packet.ts';
 import { RESERVED_PREFIX, TOPIC_TERMINATOR } from '../../core/topics.ts';
 
 /** What the topics of echoes begin with. */
@@ -39,8 +40,10 @@ export class ReadyHandshake {
   }
 
   /** An echo has arrived; those of others, or too late, are nobody's. */
-  onEcho(topic: string, payload: Buffer): void {
-    this.#waiting.get(topic)?.(publisherId(payload));
+  onEcho(topic: string, { epoch, records }: DecodedPacket): void {
+    const answered = this.#waiting.get(topic);
+    if (answered === undefined) return;
+    for (const { payload } of records) answered(publisherId(payload) ?? `epoch ${String(epoch)}`);
   }
 
   /** Resolves when all earlier subscriptions are at `publishers` different publishers; rejects with the signal's reason. */
@@ -82,13 +85,13 @@ export class ReadyHandshake {
   }
 }
 
-/** Who answered: `{"id":"..."}`. Whatever is not that counts as one publisher without a name. */
-function publisherId(payload: Buffer): string {
+/** Who answered: `{"id":"..."}`. Who does not say so is told from others by the epoch of the stream. */
+function publisherId(payload: Buffer): string | undefined {
   try {
     const said: unknown = JSON.parse(payload.toString('utf8'));
     if (typeof said === 'object' && said !== null && 'id' in said && typeof said.id === 'string') return said.id;
   } catch {
     // Nameless, see above.
   }
-  return '';
+  return undefined;
 }

@@ -145,8 +145,7 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
   /** Reserved topics are not, except the heartbeats; a subscription to everything brings the echoes of others too. */
   #isForTheBus({ topic, packet }: IncomingPacket): boolean {
     if (topic === undefined || !isReserved(topic) || topic === HEARTBEAT_TOPIC) return true;
-    const [record] = packet.records;
-    if (topic.startsWith(READY_PREFIX) && record !== undefined) this.#ready.onEcho(topic, record.payload);
+    if (topic.startsWith(READY_PREFIX)) this.#ready.onEcho(topic, packet);
     return false;
   }
 

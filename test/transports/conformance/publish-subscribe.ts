@@ -232,15 +232,19 @@ export function publishSubscribe(conforms: Conforms, features: TransportFeatures
         const two = await bench.subscriber({ endpoint, patterns: ['a', 'b'] });
         await become(2, 1, 1);
         await until(() => publisher.told.changes > changes, 'the publisher to be told again');
+        const toldAfter = async (change: () => void) => {
+          const before = publisher.told.changes;
+          change();
+          await until(() => publisher.told.changes > before, 'the publisher to be told of the change');
+        };
         two.link.subscribe('a');
-        one.link.unsubscribe('a');
+        await toldAfter(() => one.link.unsubscribe('a'));
         await become(1, 1, 1);
         two.link.unsubscribe('a');
-        const before = publisher.told.changes;
-        one.link.subscribe('b');
+        await toldAfter(() => one.link.subscribe('b'));
+        await become(1, 2, 1);
         one.link.unsubscribe('c.>');
         await become(1, 2, 0);
-        await until(() => publisher.told.changes > before, 'the publisher to be told of changes of one subscriber');
         one.link.subscribe('c.>');
         await become(1, 2, 1);
         await one.link.close();

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import { Push } from 'zeromq';
+import { Push, Reply } from 'zeromq';
 import { BusError } from '../../../src/core/errors.ts';
 import type { IncomingPacket, Receiver } from '../../../src/core/transport.ts';
 import type { Opened } from '../conformance/bench.ts';
 import { accounting, GarbagePacket, Sealer, textsOf } from '../conformance/packets.ts';
-import { bounded, fill, Gate, handOver, isReady, offers, until } from '../conformance/waiting.ts';
+import { bounded, fill, Gate, handOver, isReady, offers, pause, until } from '../conformance/waiting.ts';
 import { benchFor, SCHEMES } from './subjects.ts';
 
 const TOPIC = { topic: 'results' };
@@ -62,34 +62,6 @@ for (const scheme of SCHEMES) {
       );
     });
 
-    it('deals in turn from a bound pusher to the pullers that are connected', async (t) => {
-      const bench = benchFor(t, scheme);
-      const push = await bench.pusher({ mode: 'bind' });
-      const packets = Array.from({ length: 40 }, (_, index) => new Sealer().seal(undefined, message(String(index))));
-      assert.equal(await push.link.trySend(packets[0]!, 0), false, 'a bound pusher without pullers');
-      const pulls: Opened<Receiver>[] = [];
-      for (let index = 0; index < 2; index++) {
-        pulls.push(await bench.puller({ mode: 'connect', endpoint: push.link.endpoint }));
-      }
-      await until(
-        () => push.told.connected === 2,
-        () => 'two pullers',
-      );
-      for (const packet of packets) await handOver(push.link, packet);
-      await until(
-        () => pulls.every(({ told }) => told.texts.length === 20),
-        () => '20 packets each',
-      );
-      const all = pulls.flatMap(({ told }) => told.texts);
-      assert.equal(
-        accounting(
-          packets.map((_, index) => String(index)),
-          all,
-        ).lost,
-        0,
-      );
-    });
-
     it('answers false when the puller stands still, and loses nothing of what it took', async (t) => {
       const bench = benchFor(t, scheme);
       const gate = new Gate();
@@ -118,23 +90,6 @@ for (const scheme of SCHEMES) {
       assert.equal(most, 1);
     });
 
-    it('reports what it cannot read and reads on', async (t) => {
-      const bench = benchFor(t, scheme, { tolerant: true });
-      const pull = await bench.puller({ mode: 'bind', endpoint: bench.endpoint() });
-      const push = await bench.pusher({ mode: 'connect', endpoint: pull.link.endpoint });
-      await handOver(push.link, new GarbagePacket());
-      await handOver(push.link, new Sealer().seal(undefined, message('good')));
-      await until(
-        () => pull.told.texts.length === 1,
-        () => 'the good one',
-      );
-      assert.deepEqual(
-        pull.told.malformed.map(({ reason }) => reason),
-        ['magic'],
-      );
-      assert.deepEqual(pull.told.failures, []);
-    });
-
     it('lets the puller come back twenty times to the same endpoint, without help', async (t) => {
       const bench = benchFor(t, scheme);
       const endpoint = await bench.reserve();
@@ -150,31 +105,18 @@ for (const scheme of SCHEMES) {
         );
         seen.push(...pull.told.texts);
         await bounded(pull.link.close(), 'the puller to close');
-        await until(
-          () => push.told.disconnected === round + 1,
-          () => `disconnect ${round + 1}`,
-        );
+        // At most once: what is handed over before libzmq knows that the peer has gone is lost with the connection.
+        while (await push.link.trySend(sealer.seal(undefined, message('into the void')), 0)) await pause();
       }
       assert.deepEqual(
         seen,
         Array.from({ length: 20 }, (_, round) => String(round)),
       );
+      await until(
+        () => push.told.disconnected === 20,
+        () => `20 disconnects, got ${push.told.disconnected}`,
+      );
       assert.equal(push.told.connected, 20);
-      assert.deepEqual(push.told.failures, []);
-    });
-
-    it('names the endpoint and the way out when it is taken', async (t) => {
-      const bench = benchFor(t, scheme);
-      const { link } = await bench.puller({ mode: 'bind', endpoint: bench.endpoint() });
-      await assert.rejects(bench.puller({ mode: 'bind', endpoint: link.endpoint }), (error) => {
-        assert.ok(error instanceof BusError);
-        assert.equal(error.code, 'BIND_FAILED');
-        assert.equal(error.endpoint, link.endpoint);
-        assert.match(error.hint ?? '', /Use another (port|path|name)/);
-        return true;
-      });
-      const push = await bench.pusher({ mode: 'connect', endpoint: link.endpoint });
-      await isReady((signal) => push.link.ready(signal), 'the one that was there first');
     });
 
     it('delivers what it took when it is closed, once however often', async (t) => {
@@ -209,23 +151,35 @@ for (const scheme of SCHEMES) {
       await link.close();
       await bounded(second, 'close to end ready()');
     });
-
-    it('tells nothing any more once it is closed', async (t) => {
-      const bench = benchFor(t, scheme);
-      const pull = await bench.puller({ mode: 'bind', endpoint: bench.endpoint() });
-      const push = await bench.pusher({ mode: 'connect', endpoint: pull.link.endpoint });
-      await isReady((signal) => push.link.ready(signal), 'the pusher to be ready');
-      const closing = pull.link.close();
-      const { total } = pull.told;
-      await push.link.trySend(new Sealer().seal(undefined, message('too late')), 0);
-      await closing;
-      await push.link.close();
-      assert.equal(pull.told.total, total);
-    });
   });
 }
 
 describe('push and pull', () => {
+  for (const scheme of ['tcp', 'ipc'] as const) {
+    it(`comes back over ${scheme} from a peer of the wrong kind, which leaves libzmq deaf`, async (t) => {
+      const bench = benchFor(t, scheme);
+      const endpoint = await bench.reserve();
+      const wrong = new Reply({ linger: 0 });
+      t.after(() => wrong.close());
+      wrong.bindSync(endpoint);
+      const push = await bench.pusher({ mode: 'connect', endpoint });
+      const packet = new Sealer().seal(undefined, message('for a puller'));
+      await until(
+        () => push.told.facts.includes('reconnects'),
+        () => 'the repair of the connection',
+      );
+      assert.equal(await push.link.trySend(packet, 0), false);
+      await wrong.unbind(endpoint);
+      wrong.close();
+      const pull = await bench.puller({ mode: 'bind', endpoint });
+      await handOver(push.link, packet);
+      await until(
+        () => pull.told.texts.length === 1,
+        () => 'the packet',
+      );
+    });
+  }
+
   it('refuses a frame over `maxMessageBytes`', async (t) => {
     const bench = benchFor(t, 'tcp', { maxMessageBytes: 131_072 });
     const pull = await bench.puller({ mode: 'bind', endpoint: bench.endpoint() });

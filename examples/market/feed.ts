@@ -1,0 +1,81 @@
+/**
+ * The feed: replays the market data as events, over and over. It starts when its subscribers are there and is as fast as the
+ * slowest of them: `slowSubscribers: 'wait'` makes `await bus.publish()` wait for room instead of leaving anyone behind.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BusError } from 'tracebus';
+import { loadTicks } from './rows.ts';
+import type { Tick } from './rows.ts';
+import { runService } from './service.ts';
+import type { Service } from './service.ts';
+import { count } from './tally.ts';
+import { WINDOWS } from './wiring.ts';
+
+/** Events in the process's own queue: enough to fill packets, few enough that they are young when they arrive. */
+const HWM_OUTBOUND = 500;
+
+await runService(
+  ({ bus, control, report, fail, ...service }) => {
+    const ticks = loadTicks();
+    const stopping = new AbortController();
+    const signal = AbortSignal.any([service.signal, stopping.signal]);
+    let replaying: Promise<void> | undefined;
+
+    bus.respond(
+      'demo.start',
+      async () => {
+        await bus.ready({ topic: 'price.sp500', subscribers: Object.keys(WINDOWS).length });
+        replaying ??= replay(ticks, { bus, control, report, fail, ...service }, signal).catch(fail);
+        return report();
+      },
+      { endpoint: control },
+    );
+    bus.respond(
+      'demo.stop',
+      async () => {
+        stopping.abort();
+        await replaying;
+        return report();
+      },
+      { endpoint: control },
+    );
+  },
+  ({ prices }) => ({
+    endpoints: { publish: { bind: prices } },
+    slowSubscribers: 'wait',
+    hwmOutbound: HWM_OUTBOUND,
+    publishTimeoutMs: 10_000, // a subscriber may pause this long without costing an event
+  }),
+);
+
+async function replay(ticks: readonly Tick[], { bus, tally, wiring }: Service, signal: AbortSignal): Promise<void> {
+  const pace = paceOf(wiring.rate);
+  for (let index = 0; !signal.aborted; index = (index + 1) % ticks.length) {
+    const { topic, row } = ticks[index] ?? never();
+    try {
+      await bus.publish(topic, row);
+      count(tally.published, topic);
+    } catch (error) {
+      // Not accepted in time: the bus has counted it as dropped, and the next one may pass. Anything else is an end.
+      if (signal.aborted) return;
+      if (!(error instanceof BusError && error.code === 'SEND_TIMEOUT')) throw error;
+      console.warn(error.message);
+    }
+    await pace?.(signal);
+  }
+}
+
+/** Waits whenever more than `rate` events a second have been sent; undefined for no limit. */
+function paceOf(rate: number): ((signal: AbortSignal) => Promise<void>) | undefined {
+  if (rate === 0) return undefined;
+  const startedAt = performance.now();
+  let sent = 0;
+  return async (signal) => {
+    const aheadMs = (++sent / rate) * 1000 - (performance.now() - startedAt);
+    if (aheadMs >= 1) await sleep(aheadMs, undefined, { signal }).catch(() => undefined);
+  };
+}
+
+function never(): never {
+  throw new Error('there is no market data');
+}

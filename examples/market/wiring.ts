@@ -1,0 +1,57 @@
+/** Who there is and where each one listens; the launcher decides it and hands it to every process. */
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+/** The two analytics processes, and how many rows each averages. */
+export const WINDOWS = { 'analytics-short': 10, 'analytics-long': 50 } as const;
+
+/** The processes, in the order in which they are shown. */
+export const SERVICES = ['feed', 'analytics-short', 'analytics-long', 'recorder', 'monitor'] as const;
+
+export type ServiceName = (typeof SERVICES)[number];
+
+/** What a process is told when it starts. */
+export interface Wiring {
+  readonly name: ServiceName;
+  /** Where the feed publishes. */
+  readonly prices: string;
+  /** Where the recorder pulls results. */
+  readonly results: string;
+  /** Where the recorder answers `state.get`. */
+  readonly state: string;
+  /** Where each process answers the launcher. */
+  readonly control: Readonly<Record<ServiceName, string>>;
+  /** Events a second; 0 for as fast as the slowest subscriber takes them. */
+  readonly rate: number;
+  /** analytics-short refuses one event. */
+  readonly isDroppingOne: boolean;
+}
+
+/** Endpoints on free ports, for everyone. */
+export async function makeWiring(options: Pick<Wiring, 'rate' | 'isDroppingOne'>): Promise<Omit<Wiring, 'name'>> {
+  const ports = await freePorts(3 + SERVICES.length);
+  const next = (): string => `tcp://127.0.0.1:${ports.pop() ?? 0}`;
+  const [prices, results, state] = [next(), next(), next()];
+  const control = Object.fromEntries(SERVICES.map((name) => [name, next()])) as Record<ServiceName, string>;
+  return { prices, results, state, control, ...options };
+}
+
+/**
+ * Ports that are free now. Services in production have ports of their own; a demo must not collide with them. All are held at
+ * once, so that they differ, and let go for the processes to bind.
+ */
+async function freePorts(wanted: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: wanted }, holdPort));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function holdPort(): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      resolve(server);
+    });
+  });
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+/**
+ * The command line: `tracebus forward` runs a forwarder in a process of its own until it is told to stop.
+ *
+ * Exit codes: 0 when asked to end (or to help), 1 when it could not do its work (a taken port), 2 for wrong arguments.
+ */
+import { readFileSync } from 'node:fs';
+import { messageOf } from '../core/errors.ts';
+import { startForwarder } from '../transports/zeromq/index.ts';
+import { parseForward, USAGE, UsageError } from './forward-arguments.ts';
+import type { ForwardArguments } from './forward-arguments.ts';
+
+const [command, ...rest] = process.argv.slice(2);
+
+if (command === '--help' || command === '-h' || command === 'help') console.log(USAGE);
+else if (command === '--version' || command === '-v') console.log(version());
+else if (command === 'forward') start(rest);
+else refuse(command === undefined ? 'A command is missing' : `There is no command ${JSON.stringify(command)}`);
+
+function start(args: string[]): void {
+  let parsed: ForwardArguments | 'help';
+  try {
+    parsed = parseForward(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    refuse(error.message);
+    return;
+  }
+  if (parsed === 'help') console.log(USAGE);
+  else forward(parsed).catch(fail);
+}
+
+async function forward(endpoints: ForwardArguments): Promise<void> {
+  const forwarder = await startForwarder({ ...endpoints, onFailure: fail });
+  console.log(`publishers connect to ${forwarder.in}`);
+  console.log(`subscribers connect to ${forwarder.out}`);
+  const stop = (): void => {
+    // A second signal ends it the hard way.
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    forwarder.close().then(() => process.exit(0), fail);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+function refuse(what: string): void {
+  console.error(`tracebus: ${what}.\n\n${USAGE}`);
+  process.exitCode = 2;
+}
+
+function fail(error: unknown): void {
+  console.error(`tracebus: ${messageOf(error)}`);
+  process.exit(1);
+}
+
+function version(): string {
+  // Two folders up in src and in dist alike.
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,64 @@
+/** A collector of a few lines on loopback: keeps what OTLP/HTTP with JSON brings. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string; readonly intValue?: number };
+}
+interface Resource {
+  readonly attributes: readonly KeyValue[];
+}
+interface Named {
+  readonly name: string;
+}
+interface Traces {
+  readonly resourceSpans: readonly { resource: Resource; scopeSpans: readonly { spans: readonly Named[] }[] }[];
+}
+interface Metrics {
+  readonly resourceMetrics: readonly { resource: Resource; scopeMetrics: readonly { metrics: readonly Named[] }[] }[];
+}
+
+/** What came in so far. */
+export interface OtlpSink {
+  readonly endpoint: string;
+  readonly paths: string[];
+  readonly resources: Resource[];
+  readonly spans: string[];
+  readonly metrics: string[];
+  close(): void;
+}
+
+export async function otlpSink(): Promise<OtlpSink> {
+  const paths: string[] = [];
+  const resources: Resource[] = [];
+  const spans: string[] = [];
+  const metrics: string[] = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request.setEncoding('utf8').on('data', (part: string) => (text += part));
+    request.on('end', () => {
+      paths.push(request.url ?? '');
+      if (request.url === '/v1/traces') {
+        for (const { resource, scopeSpans } of (JSON.parse(text) as Traces).resourceSpans) {
+          resources.push(resource);
+          spans.push(...scopeSpans.flatMap((scope) => scope.spans.map(({ name }) => name)));
+        }
+      } else {
+        for (const { resource, scopeMetrics } of (JSON.parse(text) as Metrics).resourceMetrics) {
+          resources.push(resource);
+          metrics.push(...scopeMetrics.flatMap((scope) => scope.metrics.map(({ name }) => name)));
+        }
+      }
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, metrics, close };
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { SubscriptionTable } from '../../../src/transports/zeromq/subscription-table.ts';
+
+const subscribe = (prefix: string): Buffer => Buffer.from(`\u0001${prefix}`);
+const unsubscribe = (prefix: string): Buffer => Buffer.from(`\u0000${prefix}`);
+
+it('counts who asks for a prefix, and tells each change with the count after it', () => {
+  const table = new SubscriptionTable();
+  const frames = [subscribe('a\0'), subscribe('a\0'), unsubscribe('a\0'), unsubscribe('a\0')];
+  assert.deepEqual(
+    frames.map((frame) => table.apply(frame)),
+    [
+      { kind: 'subscribe', prefix: 'a\0', count: 1 },
+      { kind: 'subscribe', prefix: 'a\0', count: 2 },
+      { kind: 'unsubscribe', prefix: 'a\0', count: 1 },
+      { kind: 'unsubscribe', prefix: 'a\0', count: 0 },
+    ],
+  );
+});
+
+it('matches topics as libzmq does: by the bytes of the topic and its terminator', () => {
+  const table = new SubscriptionTable();
+  for (const prefix of ['', 'price.', 'price.tick\0', 'price.ticker\0', 'größe.', 'gr']) table.apply(subscribe(prefix));
+  const counts = ['price.tick', 'price.ticker', 'price', 'pricey.tick', 'größe.x', 'other'].map((topic) => [
+    topic,
+    table.matching(topic),
+  ]);
+  assert.deepEqual(Object.fromEntries(counts), {
+    'price.tick': 3,
+    'price.ticker': 3,
+    price: 1,
+    'pricey.tick': 1,
+    'größe.x': 3,
+    other: 1,
+  });
+});
+
+it('forgets an answer when a subscription changes', () => {
+  const table = new SubscriptionTable();
+  assert.equal(table.matching('a'), 0);
+  table.apply(subscribe('a\0'));
+  assert.equal(table.matching('a'), 1);
+  table.apply(unsubscribe('a\0'));
+  assert.equal(table.matching('a'), 0);
+});
+
+it('takes no notice of other frames, of endless prefixes and of an end without a beginning', () => {
+  const table = new SubscriptionTable();
+  const frames = [Buffer.alloc(0), Buffer.from('user message'), subscribe('x'.repeat(2000)), unsubscribe('a\0')];
+  assert.deepEqual(
+    frames.map((frame) => table.apply(frame)),
+    [undefined, undefined, undefined, undefined],
+  );
+});
