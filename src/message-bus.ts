@@ -100,26 +100,19 @@ export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
       ...(retrying === false ? [] : [retry(retrying)]),
       serialize(serializer),
     ];
-    for (const one of standard) this.use(one);
+    for (const one of standard) this.putStep('the standard stack', one, undefined);
     for (const { name } of middleware === undefined ? standard : []) this.#replaceable.add(name);
   }
 
   /** Replaces how bodies become bytes; possible until the first message. */
   set serializer(codec: 'json' | Codec) {
-    this.expectNotStarted('assigning `serializer`');
-    const step = serialize(codec);
-    const index = this.stack.findIndex(({ stage }) => stage === 'serialize');
-    if (index >= 0) this.stack[index] = step;
-    else this.stack.push(step);
+    const current = this.steps.find(({ stage }) => stage === 'serialize');
+    this.putStep('assigning `serializer`', serialize(codec), current?.name);
   }
 
   /** A built-in step that the standard stack holds is replaced in place, once. */
-  protected override installed(middleware: Middleware): void {
-    const index = this.#replaceable.delete(middleware.name)
-      ? this.stack.findIndex(({ name }) => name === middleware.name)
-      : -1;
-    if (index >= 0) this.stack[index] = middleware;
-    else super.installed(middleware);
+  protected override replaceable({ name }: Middleware): string | undefined {
+    return this.#replaceable.delete(name) ? name : undefined;
   }
 
   /** Answers requests that no registered handler wants. Override it; by default the caller is told NO_HANDLER at once. */

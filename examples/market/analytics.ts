@@ -15,7 +15,7 @@ import { WINDOWS } from './wiring.ts';
 const ALERT_DEVIATIONS = 2;
 
 /** Which event `--drop-one` refuses. */
-const REFUSED = 1000;
+const REFUSED = 10;
 
 await runService(
   (service) => {
@@ -40,7 +40,7 @@ await runService(
 
 /** Pushes what the row brings about; a promise holds the next rows back until the recorder has taken it. */
 function evaluate(
-  { bus, tally, fail }: Service,
+  { bus, tally }: Service,
   series: MovingAverage,
   alerted: Set<string>,
   row: IndexRow | StockRow,
@@ -53,11 +53,20 @@ function evaluate(
   const { average, deviations, isComplete } = band;
   const pushes: Promise<void>[] = [];
 
-  if (isComplete) pushes.push(bus.push('average', { symbol, date, window, average }).then(() => { count(tally.pushed, 'average'); }));
+  if (isComplete)
+    pushes.push(
+      bus.push('average', { symbol, date, window, average }).then(() => {
+        count(tally.pushed, 'average');
+      }),
+    );
   const isOutside = Math.abs(deviations) > ALERT_DEVIATIONS;
   if (isOutside && !alerted.has(symbol)) {
     const alert = { symbol, date, window, price, average, deviations };
-    pushes.push(bus.push('alert', alert).then(() => { count(tally.pushed, 'alert'); }));
+    pushes.push(
+      bus.push('alert', alert).then(() => {
+        count(tally.pushed, 'alert');
+      }),
+    );
   }
   if (isOutside) alerted.add(symbol);
   else alerted.delete(symbol);

@@ -29,7 +29,8 @@ export function parseCsv(text: string): CsvRecord[] {
   const names = head.split(',');
   return lines.map((line, index) => {
     const values = line.split(',');
-    if (values.length !== names.length) throw new Error(`line ${index + 2}: ${values.length} values, not ${names.length}`);
+    if (values.length !== names.length)
+      throw new Error(`line ${index + 2}: ${values.length} values, not ${names.length}`);
     return new CsvRecord(new Map(values.map((value, column) => [names[column] ?? '', value])), index + 2);
   });
 }

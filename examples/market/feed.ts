@@ -15,7 +15,8 @@ import { WINDOWS } from './wiring.ts';
 const HWM_OUTBOUND = 500;
 
 await runService(
-  ({ bus, control, report, fail, ...service }) => {
+  (service) => {
+    const { bus, control } = service;
     const ticks = loadTicks();
     const stopping = new AbortController();
     const signal = AbortSignal.any([service.signal, stopping.signal]);
@@ -25,8 +26,8 @@ await runService(
       'demo.start',
       async () => {
         await bus.ready({ topic: 'price.sp500', subscribers: Object.keys(WINDOWS).length });
-        replaying ??= replay(ticks, { bus, control, report, fail, ...service }, signal).catch(fail);
-        return report();
+        replaying ??= replay(ticks, service, signal).catch(service.fail);
+        return service.report();
       },
       { endpoint: control },
     );
@@ -35,7 +36,7 @@ await runService(
       async () => {
         stopping.abort();
         await replaying;
-        return report();
+        return service.report();
       },
       { endpoint: control },
     );
@@ -56,8 +57,8 @@ async function replay(ticks: readonly Tick[], { bus, tally, wiring }: Service, s
       await bus.publish(topic, row);
       count(tally.published, topic);
     } catch (error) {
-      // Not accepted in time: the bus has counted it as dropped, and the next one may pass. Anything else is an end.
-      if (signal.aborted) return;
+      // Not accepted in time: the bus has counted it as dropped, and the next one may pass.
+      if (error instanceof BusError && error.code === 'CLOSED') return;
       if (!(error instanceof BusError && error.code === 'SEND_TIMEOUT')) throw error;
       console.warn(error.message);
     }

@@ -1,5 +1,6 @@
 /** The monitor: asks the recorder for its state many times a second, and measures how long the answers take. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BusError } from 'tracebus';
 import { runService } from './service.ts';
 import type { Service } from './service.ts';
 import type { Alert } from './topics.ts';
@@ -8,7 +9,7 @@ const INTERVAL_MS = 50;
 
 await runService(
   (service) => {
-    void watch(service).catch(service.fail);
+    watch(service).catch(service.fail);
   },
   ({ state }) => ({ endpoints: { request: { connect: [state] } }, requestTimeoutMs: 10_000 }),
 );
@@ -22,7 +23,7 @@ async function watch({ bus, tally, signal }: Service): Promise<void> {
       tally.requests.answered++;
       if (alerts[0] !== undefined) tally.latest = describe(alerts[0]);
     } catch (error) {
-      if (signal.aborted) return;
+      if (error instanceof BusError && error.code === 'ABORTED') return;
       tally.requests.failed++;
       console.warn(error instanceof Error ? error.message : String(error));
     }

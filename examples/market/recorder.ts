@@ -6,7 +6,7 @@ import type { Alert, Average } from './topics.ts';
 const ALERTS_KEPT = 10;
 
 await runService(
-  ({ bus, tally, wiring }) => {
+  ({ bus, tally }) => {
     const averages = new Map<string, Average>();
     const alerts: Alert[] = [];
     let results = 0;

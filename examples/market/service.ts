@@ -19,9 +19,9 @@ export interface Service {
   readonly control: string;
   /** Aborted when the process is to end. */
   readonly signal: AbortSignal;
-  report(): Report;
+  readonly report: () => Report;
   /** Ends the process with exit code 1: for what must not happen. */
-  fail(error: unknown): void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** How long closing may take, in milliseconds: ended by Ctrl-C the whole demo is gone within a second. */

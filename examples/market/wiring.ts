@@ -1,6 +1,7 @@
 /** Who there is and where each one listens; the launcher decides it and hands it to every process. */
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 
 /** The two analytics processes, and how many rows each averages. */
 export const WINDOWS = { 'analytics-short': 10, 'analytics-long': 50 } as const;
@@ -38,19 +39,29 @@ export async function makeWiring(options: Pick<Wiring, 'rate' | 'isDroppingOne'>
 
 /**
  * Ports that are free now. Services in production have ports of their own; a demo must not collide with them. All are held at
- * once, so that they differ, and let go for the processes to bind.
+ * once, so that they differ, and let go for the processes to bind. They lie below those that systems hand out by themselves,
+ * else the next outgoing connection of anybody might take one in the meantime.
  */
 async function freePorts(wanted: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: wanted }, holdPort));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const held: Server[] = [];
+  for (let tries = 0; held.length < wanted && tries < 1000; tries++) {
+    const server = await hold(randomInt(20_000, 32_000));
+    if (server !== undefined) held.push(server);
+  }
+  const ports = held.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  if (ports.length < wanted) throw new Error(`only ${ports.length} of ${wanted} free ports found on 127.0.0.1`);
   return ports;
 }
 
-function holdPort(): Promise<ReturnType<typeof createServer>> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+/** Undefined when the port is taken. */
+function hold(port: number): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => {
+      resolve(undefined);
+    });
+    server.listen(port, '127.0.0.1', () => {
       resolve(server);
     });
   });

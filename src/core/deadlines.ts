@@ -2,6 +2,9 @@
  * One coarse timer for every time-out of a bus: calls that wait in a queue, requests in flight, requests being handled.
  * A timer per message would cost more than the message. Entries sit in buckets of {@link TICK_MS}; an entry fires at the end
  * of its bucket, so up to one tick late and never early.
+ *
+ * What is due fires one turn of the event loop after the timer: timers run before sockets are read, so in a process that was
+ * busy past a deadline a reply that is there already would else lose to its own time-out, and its endpoint be left alone.
  */
 import type { Clock, ClockTimer } from './clock.ts';
 
@@ -58,7 +61,9 @@ export class Deadlines {
     this.#timerTick = tick;
     const delay = Math.max(0, tick * TICK_MS - this.#clock.now());
     this.#timer = this.#clock.setTimeout(() => {
-      this.#fire();
+      setImmediate(() => {
+        this.#fire();
+      });
     }, delay);
   }
 
@@ -72,7 +77,7 @@ export class Deadlines {
       if (bucket.size === 0) this.#buckets.delete(tick);
       else if (tick * TICK_MS <= now) {
         this.#buckets.delete(tick);
-        due.push(...bucket);
+        for (const entry of bucket) due.push(entry);
       } else if (tick < next) next = tick;
     }
     if (next !== Infinity) this.#arm(next);

@@ -16,40 +16,36 @@ export interface Place {
 /** The endpoints of a bus. */
 export class EndpointRoles {
   readonly #host: string;
-  readonly #roles: Endpoints;
+  readonly #check: (endpoint: string) => void;
+  readonly #places = new Map<EndpointPattern, readonly Place[]>();
 
   /** @throws RangeError or TypeError for an endpoint that makes no sense */
   constructor(host: string, roles: Endpoints, check: (endpoint: string) => void) {
     this.#host = host;
-    this.#roles = roles;
+    this.#check = check;
     for (const [pattern, role] of Object.entries(roles) as [EndpointPattern, EndpointRole | undefined][]) {
       if (role === undefined) continue;
       const places = placesOf(pattern, role);
       for (const { endpoint } of places) check(endpoint);
+      this.#places.set(pattern, places);
     }
   }
 
-  /** Where a pattern is configured to go. @throws TypeError when nothing is configured */
-  places(pattern: EndpointPattern): readonly Place[] {
-    const role = this.#roles[pattern];
-    if (role === undefined) {
+  /**
+   * Where a call goes: as configured, or to the endpoint that it names (in the configured part when it is one of those, else in the
+   * pattern's usual part). @throws TypeError when nothing is configured, RangeError for an endpoint that makes no sense
+   */
+  places(pattern: EndpointPattern, choice?: EndpointChoice): readonly Place[] {
+    const configured = this.#places.get(pattern) ?? [];
+    if (choice === undefined) {
+      if (configured.length > 0) return configured;
       throw new TypeError(`Expected \`endpoints.${pattern}\` to be configured, or an \`endpoint\` in the call`);
     }
-    return placesOf(pattern, role);
-  }
-
-  configured(pattern: EndpointPattern): boolean {
-    return this.#roles[pattern] !== undefined;
-  }
-
-  /** What `{ endpoint }` of a call means: as configured when it is one of those, else the pattern's usual part. */
-  choose(pattern: EndpointPattern, choice: EndpointChoice, check: (endpoint: string) => void): Place {
     const endpoint = typeof choice === 'number' ? this.#port(choice) : choice;
-    const role = this.#roles[pattern];
-    const known = role === undefined ? undefined : placesOf(pattern, role).find((place) => place.endpoint === endpoint);
-    if (known !== undefined) return known;
-    check(endpoint);
-    return { endpoint, mode: BINDS.has(pattern) ? 'bind' : 'connect' };
+    const known = configured.find((place) => place.endpoint === endpoint);
+    if (known !== undefined) return [known];
+    this.#check(endpoint);
+    return [{ endpoint, mode: BINDS.has(pattern) ? 'bind' : 'connect' }];
   }
 
   #port(port: number): string {

@@ -7,7 +7,7 @@
  */
 
 import { BusError } from './errors.ts';
-import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
+import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries, findHeader } from './header-block.ts';
 import type { HeaderValue } from './header-block.ts';
 import {
   BYTES_HEADERS,
@@ -61,6 +61,10 @@ export class MessageHeaders {
 
   /** The value, text or bytes, or undefined. */
   get(name: string): HeaderValue | undefined {
+    if (this.#block !== undefined) {
+      const id = HEADER_ID_BY_NAME.get(name);
+      if (id !== undefined) return findHeader(this.#block, id);
+    }
     const index = this.#decoded()?.indexOf(name) ?? -1;
     return index < 0 ? undefined : this.#values?.[index];
   }
@@ -72,6 +76,7 @@ export class MessageHeaders {
   }
 
   has(name: string): boolean {
+    if (this.#block !== undefined && HEADER_ID_BY_NAME.has(name)) return this.get(name) !== undefined;
     return this.#decoded()?.includes(name) ?? false;
   }
 

@@ -147,7 +147,7 @@ export class RespondChannel {
       sentAtUs: packet.sentAtUs,
       receivedAt,
       deadline: Number.isFinite(timeoutMs) ? receivedAt + timeoutMs : undefined,
-      subscription: this.routes.for(topic).subscribers[0]?.pattern,
+      subscription: this.routes.for(topic).subscribers.find(({ handler }) => handler !== undefined)?.pattern,
       peer: peer.id,
     });
   }

@@ -3,7 +3,7 @@
  * handlers of a topic, are refused at once with CIRCUIT_OPEN, until a probe succeeds. At stage body.
  *
  * Beside the cool-down of the bus, which is about an endpoint that cannot be reached at all, this is about one topic whose
- * other side answers with failures. Standing inside of retry (used after it) it sees each attempt. A topic costs nothing until it fails; the circuits are
+ * other side answers with failures. Used after retry it sees each attempt on the way out. A topic costs nothing until it fails; the circuits are
  * bounded, and beyond the bound the one whose last failure is longest ago is forgotten, which closes it.
  */
 import { systemClock } from '../core/clock.ts';

@@ -5,7 +5,6 @@
  * metrics.ts; the attribute objects at least are made once per endpoint, destination and error type.
  */
 import type { Attributes, Histogram, Meter } from '@opentelemetry/api';
-import { errorType } from '../core/errors.ts';
 import { ATTR, DURATION_BOUNDS_S, DURATION_METRICS, OTHER_DESTINATION, OTHER_METHOD, SPANS } from '../core/semconv.ts';
 import type { DurationMetric, SpanFacts } from '../core/semconv.ts';
 import { DestinationCache } from './destination-cache.ts';
@@ -64,15 +63,14 @@ export class Durations {
     };
   }
 
-  /** Records a success, or a failure with its `error.type`. */
-  record({ key, endpoint, destination, seconds }: Timed, failure?: { readonly error: unknown }): void {
+  /** Records a success, or a failure by its `error.type`. */
+  record({ key, endpoint, destination, seconds }: Timed, type: string | undefined): void {
     const { histogram, outcomes } = this.#timers[key];
     const { ok, failed } = outcomes.get(endpoint, destination);
-    if (failure === undefined) {
+    if (type === undefined) {
       histogram.record(seconds, ok);
       return;
     }
-    const type = errorType(failure.error);
     let attributes = failed.get(type);
     if (attributes === undefined) {
       attributes = Object.freeze({ ...ok, [ATTR.errorType]: type });

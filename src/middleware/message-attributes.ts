@@ -4,6 +4,7 @@
  * destination (see destination-cache.ts), not once per message.
  */
 import type { Attributes } from '@opentelemetry/api';
+import { BusError, ERROR_CODES, errorType } from '../core/errors.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { ATTR, OTHER_METHOD, RPC_SYSTEM, SPANS } from '../core/semconv.ts';
 import type { SpanFacts } from '../core/semconv.ts';
@@ -73,6 +74,12 @@ export function spanKeyOf({ direction, pattern }: ReceiveContext | SendContext):
 /** The low-cardinality name of where a message came in: the pattern that matched; a request that none matched is `_OTHER`. */
 export function receivedDestination(ctx: ReceiveContext): string {
   return ctx.subscription ?? (ctx.pattern === 'request' ? OTHER_METHOD : ctx.topic);
+}
+
+/** The `error.type` of a failure, as the core counts it: what no handler has seen was refused by the pipeline. */
+export function failureType(ctx: ReceiveContext | SendContext, error: unknown): string {
+  const isRefused = ctx.direction === 'receive' && !ctx.handled && !(error instanceof BusError);
+  return isRefused ? ERROR_CODES.REJECTED.type : errorType(error);
 }
 
 function isPattern(destination: string): boolean {

@@ -4,10 +4,15 @@
  */
 import { SpanKind, SpanStatusCode, context, diag } from '@opentelemetry/api';
 import type { Context, Link, Span, Tracer } from '@opentelemetry/api';
-import { errorType, messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import type { Next } from '../core/middleware.ts';
+import type { ReceiveContext } from '../core/receive-context.ts';
 import { ATTR, SPANS } from '../core/semconv.ts';
+import type { SendContext } from '../core/send-context.ts';
+import { failureType } from './message-attributes.ts';
 import type { SpanKey, SpanTemplate } from './message-attributes.ts';
+
+type AnyContext = ReceiveContext | SendContext;
 
 const NO_LINKS: Link[] = [];
 
@@ -40,21 +45,21 @@ export function startMessageSpan(tracer: Tracer, init: MessageSpanInit): Span | 
 }
 
 /** Runs the rest of the chain inside `active` and ends the span when it has settled, with the error if there was one. */
-export async function runInSpan(span: Span, active: Context, next: Next): Promise<void> {
+export async function runInSpan(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
   try {
     await context.with(active, next);
   } catch (error) {
-    quietly(() => fail(span, error));
+    quietly(() => fail(span, error, failureType(ctx, error)));
     throw error;
   } finally {
     quietly(() => span.end());
   }
 }
 
-function fail(span: Span, error: unknown): void {
+function fail(span: Span, error: unknown, type: string): void {
   if (!span.isRecording()) return;
   const message = messageOf(error);
-  span.setAttribute(ATTR.errorType, errorType(error));
+  span.setAttribute(ATTR.errorType, type);
   span.setStatus({ code: SpanStatusCode.ERROR, message });
   span.recordException(error instanceof Error ? error : message);
 }

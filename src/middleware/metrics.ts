@@ -16,7 +16,7 @@ import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { Durations } from './durations.ts';
-import { receivedDestination, spanKeyOf } from './message-attributes.ts';
+import { failureType, receivedDestination, spanKeyOf } from './message-attributes.ts';
 import type { SpanKey } from './message-attributes.ts';
 import { quietly } from './message-span.ts';
 import { registryOf } from './metrics-registry.ts';
@@ -107,11 +107,11 @@ async function measure(
   { clock, durations }: Measuring,
 ): Promise<void> {
   const startedAt = clock.now();
-  let failure: { readonly error: unknown } | undefined;
+  let failure: string | undefined;
   try {
     await next();
   } catch (error) {
-    failure = { error };
+    failure = failureType(ctx, error);
     throw error;
   } finally {
     const seconds = (clock.now() - startedAt) / 1000;

@@ -92,7 +92,7 @@ export function trace(options: TraceOptions = {}): Middleware {
       }
       const active = api.setSpan(parent, span);
       injectContext(propagator, active, headers);
-      return runInSpan(span, active, next);
+      return runInSpan(span, active, ctx, next);
     },
 
     receive(ctx, next) {
@@ -111,7 +111,7 @@ export function trace(options: TraceOptions = {}): Middleware {
       ctx.scope = (fn) => context.with(active, fn);
       if (!isObserved) return context.with(active, next);
       if (span.isRecording()) setMessageId(span, ctx.id);
-      return runInSpan(span, active, next);
+      return runInSpan(span, active, ctx, next);
     },
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bounded } from '../transports/conformance/waiting.ts';
+import { bounded, until } from '../transports/conformance/waiting.ts';
 import { allWell, Ledger } from './ledger.ts';
 import { PeerProcess } from './peer-process.ts';
 import { freeEndpoint, inParallel, party } from './scene.ts';
@@ -38,7 +38,7 @@ test('requests in flight to a responder that is killed all settle by their deadl
 
   const second = new PeerProcess(t, 'responder', endpoint, 'echo');
   await second.next('its endpoint');
-  await bounded(bus.ready().catch(() => {}), 'ready to settle');
+  await until(() => bus.stats().cooling_down === 0, 'the connection to end the cool-down');
   const after = new Ledger();
   await inParallel(IN_FLIGHT, IN_FLIGHT, (index) =>
     after.attempt(String(index), async () => after.saw(await bus.request('state', index))),

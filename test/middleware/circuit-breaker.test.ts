@@ -6,8 +6,11 @@ import type { ReceiveContext } from '../../src/core/receive-context.ts';
 import type { SendContext } from '../../src/core/send-context.ts';
 import { circuitBreaker } from '../../src/middleware/circuit-breaker.ts';
 import type { CircuitBreakerOptions } from '../../src/middleware/circuit-breaker.ts';
+import { retry } from '../../src/middleware/retry.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { receiveContext, sendContext } from './contexts.ts';
 import { ManualClock } from './manual-clock.ts';
+import { memoryBus } from './memory-bus.ts';
 import { middlewareHost } from './middleware-host.ts';
 
 const boom = new Error('boom');
@@ -184,4 +187,40 @@ test('wrong options are refused at once', () => {
     () => circuitBreaker({ on: 'out' as 'send' }),
     /TypeError: Expected `on` to be 'send', 'receive' or 'both'/,
   );
+});
+
+test('on a bus, a failing responder is not called while its circuit is open, and answers again after a probe', async () => {
+  const clock = new ManualClock();
+  const { bus } = memoryBus([circuitBreaker({ failures: 2, openMs: 100, on: 'receive', clock }), serialize()]);
+  let calls = 0;
+  bus.respond('call', () => {
+    if (++calls <= 2) throw new Error('boom');
+    return 'answer';
+  });
+  await bus.ready();
+  const codes: unknown[] = [];
+  for (let request = 0; request < 4; request++) {
+    await bus.request('call', 1).catch((error: unknown) => codes.push((error as BusError).code));
+  }
+  assert.deepEqual([codes, calls], [['HANDLER_FAILED', 'HANDLER_FAILED', 'CIRCUIT_OPEN', 'CIRCUIT_OPEN'], 2]);
+  clock.advance(100);
+  assert.equal(await bus.request('call', 1), 'answer');
+  assert.equal(await bus.request('call', 1), 'answer');
+  await bus.close();
+});
+
+test('on a bus, a caller stops asking a destination that fails, and retry does not wait for an open circuit', async () => {
+  const clock = new ManualClock();
+  const breaker = circuitBreaker({ failures: 2, openMs: 100, on: 'send', clock });
+  const { bus } = memoryBus([retry({ baseMs: 0, retryIf: () => true }), breaker, serialize()]);
+  let calls = 0;
+  bus.respond('call', () => {
+    calls++;
+    throw new Error('boom');
+  });
+  await bus.ready();
+  await assert.rejects(bus.request('call', 1, { idempotent: true }), { code: 'CIRCUIT_OPEN' });
+  await assert.rejects(bus.request('call', 1), { code: 'CIRCUIT_OPEN' });
+  assert.equal(calls, 2);
+  await bus.close();
 });

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { BusError } from '../../src/core/errors.ts';
 import { inWorker } from '../../src/middleware/in-worker.ts';
 import type { WorkerOptions } from '../../src/middleware/in-worker.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { receiveContext } from './contexts.ts';
+import { memoryBus, until } from './memory-bus.ts';
 
 const file = new URL('./fixtures/worker.js', import.meta.url);
 const isCode = (code: string) => (error: unknown) => error instanceof BusError && error.code === code;
@@ -21,14 +23,6 @@ function flag(): { shared: SharedArrayBuffer; begun: () => number; letGo: () => 
     Atomics.notify(numbers, 1);
   };
   return { shared, begun: () => Atomics.load(numbers, 0), letGo };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 15_000;
-  while (!condition()) {
-    assert.ok(Date.now() < end, 'the condition did not come true in time');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Runs fixtures/one-message.ts in a process of its own; one that does not end by itself is killed and fails. */
@@ -112,21 +106,23 @@ test('maxThreads run at once', async () => {
 
 test('minThreads stay, others leave after idleTimeoutMs', async () => {
   /** How many threads have been at work after some rounds of two messages at once. */
-  const threadsUsed = async (options: WorkerOptions, enough: number): Promise<number> => {
+  const threadsUsed = async (rounds: number, options: WorkerOptions): Promise<number> => {
     await using handler = inWorker(file, { maxThreads: 2, ...options });
     const threads = new Set<unknown>();
-    for (let round = 0; round < 5 && threads.size < enough; round++) {
+    for (let round = 0; round < rounds && threads.size < 3; round++) {
       const { shared, begun, letGo } = flag();
       const both = [1, 2].map(() => handler(job('meet', { shared })));
       await until(() => begun() === 2);
       letGo();
       for (const thread of await Promise.all(both)) threads.add(thread);
+      // Time enough for a thread that may leave at once; whether it has left, the next round tells.
+      await new Promise((resolve) => setTimeout(resolve, 2));
     }
     return threads.size;
   };
-  assert.equal(await threadsUsed({ idleTimeoutMs: 0 }, 3), 3);
-  assert.equal(await threadsUsed({ idleTimeoutMs: 60_000 }, 3), 2);
-  assert.equal(await threadsUsed({ minThreads: 2, idleTimeoutMs: 0 }, 3), 2);
+  assert.equal(await threadsUsed(200, { idleTimeoutMs: 0 }), 3);
+  assert.equal(await threadsUsed(5, { idleTimeoutMs: 60_000 }), 2);
+  assert.equal(await threadsUsed(5, { minThreads: 2, idleTimeoutMs: 0 }), 2);
 });
 
 test('a thread beyond its resourceLimits fails its message and not the process, and the next one runs', async () => {
@@ -197,4 +193,22 @@ test('wrong options are refused at once', () => {
     /RangeError: Expected `maxThreads` to be an integer from 3/,
   );
   assert.throws(() => inWorker(file, { idleTimeoutMs: -1 }), /RangeError: Expected `idleTimeoutMs`/);
+});
+
+test('on a bus, a responder in a thread answers, tells its error and is stopped by the caller', async () => {
+  await using handler = inWorker(file, { maxThreads: 1 });
+  const { bus } = memoryBus([serialize()]);
+  const { shared, begun } = flag();
+  bus.respond('spin', (message) => handler(Object.create(message, { body: { value: { shared } } }) as typeof message));
+  bus.respond('*', handler);
+  await bus.ready();
+  assert.equal(typeof (await bus.request('thread', 1)), 'number');
+  await assert.rejects(bus.request('fail', 1), { code: 'HANDLER_FAILED', message: /no such line/ });
+  const controller = new AbortController();
+  const spinning = bus.request('spin', 1, { signal: controller.signal });
+  await until(() => begun() === 1);
+  controller.abort();
+  await assert.rejects(spinning, { code: 'ABORTED' });
+  assert.equal(typeof (await bus.request('thread', 1)), 'number');
+  await bus.close();
 });

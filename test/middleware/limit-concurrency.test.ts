@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Release } from '../../src/core/middleware.ts';
 import { limitConcurrency } from '../../src/middleware/limit-concurrency.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { receiveContext } from './contexts.ts';
+import { memoryBus, until } from './memory-bus.ts';
 
 test('there is room at once up to the limit, then a promise until somebody leaves', async () => {
   const { admit } = limitConcurrency(2) as Required<ReturnType<typeof limitConcurrency>>;
@@ -98,4 +100,39 @@ test('a limit that is not an integer from 1 is refused at once', () => {
   for (const limit of [0, -1, 1.5, NaN]) {
     assert.throws(() => limitConcurrency(limit), /RangeError: Expected `limit` to be an integer from 1, got/);
   }
+});
+
+test('on a bus, all subscriptions together stay within the limit, and every message is handled', async () => {
+  const { bus, errors } = memoryBus([limitConcurrency(3), serialize()]);
+  let running = 0;
+  let most = 0;
+  let handled = 0;
+  const handler = async (): Promise<void> => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running--;
+    handled++;
+  };
+  for (const topic of ['a', 'b']) bus.subscribe(topic, handler, { ownSocket: true });
+  await bus.ready();
+  for (let message = 0; message < 100; message++) await bus.publish(message % 2 === 0 ? 'a' : 'b', message);
+  await until(() => handled === 100);
+  assert.deepEqual([most, running, errors], [3, 0, []]);
+  await bus.close();
+});
+
+test('on a bus, a handler at the limit may itself request and push, and a failing one gives its place back', async () => {
+  const { bus, errors } = memoryBus([limitConcurrency(1), serialize()]);
+  const seen: unknown[] = [];
+  bus.respond('double', ({ body }) => (body as number) * 2);
+  bus.pull('task', ({ body }) => void seen.push(body));
+  bus.subscribe('event', async ({ body }) => {
+    await bus.push('task', await bus.request('double', body));
+    if (body === 1) throw new Error('boom');
+  });
+  await bus.ready();
+  for (const body of [1, 2, 3]) await bus.publish('event', body);
+  await until(() => seen.length === 3);
+  assert.deepEqual([seen, errors], [[2, 4, 6], ['boom']]);
+  await bus.close();
 });

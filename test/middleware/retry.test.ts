@@ -6,10 +6,12 @@ import type { BusErrorCode } from '../../src/core/errors.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
 import type { ReceiveContext } from '../../src/core/receive-context.ts';
 import type { SendContext } from '../../src/core/send-context.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { retry } from '../../src/middleware/retry.ts';
 import type { RetryOptions } from '../../src/middleware/retry.ts';
 import { receiveContext, sendContext } from './contexts.ts';
 import { ManualClock } from './manual-clock.ts';
+import { memoryBus, until } from './memory-bus.ts';
 import { middlewareHost } from './middleware-host.ts';
 
 const failure = (code: BusErrorCode, retryable?: boolean): BusError => new BusError(code, 'test', { retryable });
@@ -334,8 +336,124 @@ test('wrong options are refused at once', () => {
   assert.throws(() => retry({ budget: { ratio: -1 } }), /RangeError: Expected `budget.ratio`/);
 });
 
-/** Lets promises settle until the condition holds. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 100 && !condition(); turn++) await Promise.resolve();
-  assert.ok(condition());
+/** A step that fails the first attempts of every message, and spoils what it can before it does. */
+function failingFirst(failures: number): Middleware {
+  return {
+    name: 'failing-first',
+    stage: 'body',
+    async send(ctx, next) {
+      ctx.body = { ...(ctx.body as object), [`attempt${String(ctx.attempt)}`]: true };
+      ctx.headers.set(`attempt-${String(ctx.attempt)}`, 'yes');
+      if (ctx.attempt <= failures) throw lost;
+      await next();
+    },
+  };
 }
+
+test('on a bus, each attempt starts from the message as it was', async () => {
+  const { bus } = memoryBus([retry({ baseMs: 1 }), failingFirst(2), serialize()]);
+  const seen: unknown[] = [];
+  bus.pull('task', ({ body, headers }) =>
+    seen.push([body, [...headers].filter(([name]) => name.startsWith('attempt'))]),
+  );
+  await bus.ready();
+  await bus.push('task', { n: 1 });
+  await until(() => seen.length === 1);
+  assert.deepEqual(seen, [[{ n: 1, attempt3: true }, [['attempt-3', 'yes']]]]);
+  assert.deepEqual([bus.stats().retries, bus.metrics().messages_sent, bus.metrics().errors], [2, 1, 0]);
+  await bus.close();
+});
+
+test('on a bus, a call that fails for good is one error and one dropped message, however many attempts it took', async () => {
+  const { bus } = memoryBus([retry({ baseMs: 1 }), failingFirst(9), serialize()]);
+  await assert.rejects(bus.push('task', {}), isCode('TRANSPORT_FAILED'));
+  const { errors, outbound_dropped, messages_sent } = bus.metrics();
+  assert.deepEqual([errors, outbound_dropped, messages_sent, bus.stats().retries], [1, 1, 0, 2]);
+  await bus.close();
+});
+
+test('on a bus, a message that waits to be repeated does not hold up the next ones', async () => {
+  const clock = new ManualClock();
+  const failing: Middleware = {
+    name: 'failing',
+    stage: 'body',
+    send: (ctx, next) => (ctx.body === 'slow' && ctx.attempt === 1 ? Promise.reject(lost) : next()),
+  };
+  const { bus } = memoryBus([retry({ clock, publish: true }), failing, serialize()]);
+  const seen: unknown[] = [];
+  bus.subscribe('event', ({ body }) => seen.push(body));
+  await bus.ready();
+  const slow = bus.publish('event', 'slow');
+  await until(() => clock.pending === 1);
+  await bus.publish('event', 'fast');
+  await until(() => seen.length === 1);
+  clock.advance(50);
+  await slow;
+  await until(() => seen.length === 2);
+  assert.deepEqual(seen, ['fast', 'slow']);
+  await bus.close();
+});
+
+test('on a bus, handlers that fail are repeated, those that did not are not, and the caller gets the answer', async () => {
+  const { bus, errors } = memoryBus([retry({ baseMs: 1, handlers: true }), serialize()]);
+  const calls: string[] = [];
+  const failingOnce = (name: string) => () => {
+    calls.push(name);
+    if (calls.filter((call) => call === name).length === 1) throw new Error('once');
+    return 'answer';
+  };
+  bus.subscribe('event', () => void calls.push('healthy'));
+  bus.subscribe('event', failingOnce('subscriber'));
+  bus.pull('task', failingOnce('puller'));
+  bus.respond('call', failingOnce('responder'));
+  await bus.ready();
+  await bus.publish('event', 1);
+  await bus.push('task', 1);
+  assert.equal(await bus.request('call', 1), 'answer');
+  await until(() => calls.length === 7);
+  assert.deepEqual(calls.sort(), ['healthy', 'puller', 'puller', 'responder', 'responder', 'subscriber', 'subscriber']);
+  assert.deepEqual([errors, bus.stats().retries], [[], 3]);
+  await bus.close();
+});
+
+test('on a bus, a handler that fails for good is told once', async () => {
+  const { bus, errors } = memoryBus([retry({ baseMs: 1, handlers: true }), serialize()]);
+  let calls = 0;
+  bus.pull('task', () => {
+    calls++;
+    throw new Error('always');
+  });
+  await bus.ready();
+  await bus.push('task', 1);
+  await until(() => errors.length > 0);
+  assert.deepEqual([calls, errors, bus.metrics().errors], [3, ['always'], 1]);
+  await bus.close();
+});
+
+test('on a bus, an idempotent request is repeated after it was sent, under one message id', async () => {
+  const ids: string[] = [];
+  const { bus } = memoryBus([retry({ baseMs: 1, retryIf: () => true }), serialize()]);
+  bus.respond('call', ({ id }) => {
+    ids.push(id);
+    if (ids.length % 2 === 1) throw new Error('once');
+    return 'answer';
+  });
+  await bus.ready();
+  assert.equal(await bus.request('call', 1, { idempotent: true }), 'answer');
+  assert.deepEqual([ids.length, new Set(ids).size], [2, 1]);
+  await assert.rejects(bus.request('call', 1), isCode('HANDLER_FAILED'));
+  assert.equal(ids.length, 3);
+  await bus.close();
+});
+
+test('on a bus, an abort ends the wait between two attempts', async () => {
+  const clock = new ManualClock();
+  const { bus } = memoryBus([retry({ clock }), failingFirst(1), serialize()]);
+  const controller = new AbortController();
+  const pushed = bus.push('task', {}, { signal: controller.signal });
+  await until(() => clock.pending === 1);
+  controller.abort();
+  await assert.rejects(pushed, isCode('ABORTED'));
+  await until(() => clock.pending === 0);
+  await bus.close();
+});

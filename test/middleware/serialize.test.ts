@@ -6,7 +6,9 @@ import type { Codec } from '../../src/middleware/codec.ts';
 import { jsonCodec } from '../../src/middleware/json-codec.ts';
 import { msgpack } from '../../src/middleware/msgpack.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
+import { memory } from '../../src/transports/memory.ts';
 import { done, receiveContext, sendContext } from './contexts.ts';
+import { memoryBus, until } from './memory-bus.ts';
 
 const json = serialize();
 const packed = serialize(msgpack(messagePack));
@@ -179,4 +181,42 @@ test('what is no codec is refused at once', () => {
   for (const codec of ['msgpack', null, {}, { ...jsonCodec(), contentType: '' }, { ...jsonCodec(), decode: 1 }]) {
     assert.throws(() => serialize(codec as Codec), /TypeError: Expected `codec` to be 'json' or an object with/);
   }
+});
+
+test('on a bus, events, pushes, requests and replies keep their bodies in either format', async () => {
+  for (const middleware of [serialize(), serialize(msgpack(messagePack))]) {
+    const { bus, errors } = memoryBus([middleware]);
+    const seen: unknown[] = [];
+    bus.subscribe('event', ({ body }) => seen.push(body));
+    bus.pull('task', ({ body }) => seen.push(body));
+    bus.respond('call', ({ body }) => [body, undefined, 'é']);
+    await bus.ready();
+    await bus.publish('event', { a: 1 });
+    await bus.push('task', undefined);
+    seen.push(await bus.request('call', null));
+    await until(() => seen.length === 3);
+    assert.deepEqual(new Set(seen), new Set([{ a: 1 }, undefined, [null, null, 'é']]));
+    await bus.close();
+    assert.deepEqual(errors, []);
+  }
+});
+
+test('on a bus, a body that cannot be encoded rejects the call, and an unreadable payload is dropped and told', async () => {
+  const transport = memory();
+  const { bus, errors } = memoryBus([serialize()], { transport });
+  const raw = memoryBus([], { transport, publish: false });
+  const seen: unknown[] = [];
+  bus.pull('task', ({ body }) => seen.push(body));
+  bus.respond('call', () => 1n);
+  await bus.ready();
+  await assert.rejects(bus.publish('event', 1n), { code: 'SERIALIZE_FAILED' });
+  await assert.rejects(bus.request('call', 1), { code: 'SERIALIZE_FAILED' });
+  await raw.bus.push('task', Buffer.from('{'));
+  await raw.bus.push('task', Buffer.from('"good"'));
+  await until(() => seen.length === 1);
+  assert.deepEqual(seen, ['good']);
+  assert.ok(errors.includes('DESERIALIZE_FAILED'));
+  assert.equal(bus.metrics().inbound_dropped, 1);
+  await raw.bus.close();
+  await bus.close();
 });

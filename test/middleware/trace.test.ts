@@ -285,8 +285,9 @@ for (const [how, next] of failures) {
   for (const direction of ['send', 'receive'] as const) {
     test(`${direction}: when the rest ${how}, the span ends once with the error, which goes on unchanged`, async () => {
       const step = attached();
-      const run = async () =>
-        direction === 'send' ? step.send(sendContext(), next) : step.receive(receiveContext(), next);
+      const received = receiveContext();
+      received.handled = true;
+      const run = async () => (direction === 'send' ? step.send(sendContext(), next) : step.receive(received, next));
       const [thrown] = await Promise.allSettled([run()]);
       const [expected] = await Promise.allSettled([Promise.resolve().then(next)]);
       assert.ok(thrown.status === 'rejected' && expected.status === 'rejected');
@@ -304,6 +305,11 @@ for (const [how, next] of failures) {
     });
   }
 }
+
+test('what the pipeline refused before a handler saw it is told as rejected', async () => {
+  await assert.rejects(async () => attached().receive(receiveContext(), () => Promise.reject(new Error('no'))), /no/);
+  assert.equal(onlySpan().attributes['error.type'], 'rejected');
+});
 
 test('an unsampled sender is not recorded, and its decision travels on', async () => {
   const sampler = new ParentBasedSampler({ root: new AlwaysOffSampler() });

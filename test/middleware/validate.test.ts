@@ -6,8 +6,11 @@ import type { Middleware } from '../../src/core/middleware.ts';
 import type { ReceiveContext } from '../../src/core/receive-context.ts';
 import type { SendContext } from '../../src/core/send-context.ts';
 import type { StandardSchema } from '../../src/middleware/standard-schema.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { validate } from '../../src/middleware/validate.ts';
+import { memory } from '../../src/transports/memory.ts';
 import { done, receiveContext, sendContext } from './contexts.ts';
+import { memoryBus, until } from './memory-bus.ts';
 
 const tick = z.object({ symbol: z.string(), price: z.number().positive(), venue: z.string().default('NYSE') });
 
@@ -162,4 +165,36 @@ test('wrong options are refused at once', () => {
     );
   }
   assert.throws(() => validate({ 'a..b': tick }), /INVALID_TOPIC/);
+});
+
+test('on a bus, wrong bodies reject at the caller and never reach a handler', async () => {
+  const schemas = { event: z.number(), call: { request: z.number(), reply: z.number() } };
+  const { bus } = memoryBus([validate(schemas), serialize()]);
+  const handled: unknown[] = [];
+  bus.subscribe('event', ({ body }) => handled.push(body));
+  bus.respond('call', ({ body }) => (body === 1 ? 1 : 'wrong'));
+  await bus.ready();
+  const wrong = { code: 'VALIDATION_FAILED' };
+  await assert.rejects(bus.publish('event', 'x'), wrong);
+  await assert.rejects(bus.request('call', 'x'), wrong);
+  await assert.rejects(bus.request('call', 2), wrong); // the reply is wrong, and the caller is told
+  assert.equal(await bus.request('call', 1), 1);
+  await bus.publish('event', 5);
+  await until(() => handled.length === 1);
+  assert.deepEqual(handled, [5]);
+  await bus.close();
+});
+
+test('on a bus, what a sender without schemas sends is dropped on arrival', async () => {
+  const transport = memory();
+  const { bus, errors } = memoryBus([validate({ task: z.number() }), serialize()], { transport });
+  const careless = memoryBus([serialize()], { transport, publish: false });
+  const handled: unknown[] = [];
+  bus.pull('task', ({ body }) => handled.push(body));
+  await bus.ready();
+  for (const body of ['x', 1]) await careless.bus.push('task', body);
+  await until(() => handled.length === 1);
+  assert.deepEqual([handled, errors, bus.metrics().inbound_dropped], [[1], ['VALIDATION_FAILED'], 1]);
+  await careless.bus.close();
+  await bus.close();
 });

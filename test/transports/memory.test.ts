@@ -147,20 +147,6 @@ describe('memory', () => {
     }
   });
 
-  it('rejects a ready() that a close overtakes', async (t) => {
-    const bench = benchFor(t);
-    const { link: pusher } = await bench.pusher();
-    const { link: subscriber } = await bench.subscriber({ endpoint: freshName(), ready: false });
-    const { signal } = new AbortController();
-    const waiting = [pusher.ready(signal), subscriber.ready({ signal, publishers: 1 })];
-    const outcomes = Promise.allSettled(waiting);
-    await Promise.all([pusher.close(), subscriber.close()]);
-    for (const outcome of await bounded(outcomes, 'both to settle')) {
-      assert.equal(outcome.status === 'rejected' && (outcome.reason as BusError).code, 'CLOSED');
-    }
-    await assert.rejects(pusher.ready(signal), { code: 'CLOSED' });
-  });
-
   it('closes at the end of the linger time of its clock, and what was not read by then is lost', async (t) => {
     const timers: { run: () => void; ms: number }[] = [];
     const clock: Clock = {

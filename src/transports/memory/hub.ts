@@ -8,8 +8,8 @@
  * no event comes out of a call into the transport and no message inherits the trace context of whoever sent it.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { BusError } from '../../core/errors.ts';
+import { outsideTraces } from '../../core/outside-traces.ts';
 import { Pipe } from './pipe.ts';
 
 /** What a link is to the others. */
@@ -58,9 +58,7 @@ const FRESH_PORTS = 65_536 - FIRST_FRESH_PORT;
 export class MemoryHub {
   readonly #bound = new Map<string, Member>();
   readonly #connecting = new Map<string, Set<Member>>();
-  readonly #runTask: (task: () => void) => void = context.with(ROOT_CONTEXT, () =>
-    AsyncResource.bind((task: () => void) => task()),
-  );
+  readonly #runTask: (task: () => void) => void = outsideTraces(() => AsyncResource.bind((task: () => void) => task()));
   #connections = 0;
   #freshPorts = 0;
 

@@ -1,6 +1,7 @@
 /** The options of `zeromq()` and their check. */
 import type { Context } from 'zeromq';
 import { packetLimits } from '../../core/packet-layout.ts';
+import { isReserved, topicFault } from '../../core/topics.ts';
 import { sharedContext } from './context.ts';
 import type { ZeromqSettings } from './settings.ts';
 
@@ -47,6 +48,7 @@ export function checkedSettings(options: ZeromqOptions = {}): ZeromqSettings {
   if (topic !== undefined && typeof topic !== 'string' && typeof topic !== 'function') {
     throw new TypeError(`Expected \`topic\` to be text or a function, got ${typeof topic}`);
   }
+  if (typeof topic === 'string') expectTopic(topic);
   expectInteger('maxMessageBytes', maxMessageBytes, MIN_MESSAGE_BYTES);
   expectInteger('reconnectMs', reconnectMs, 1);
   expectInteger('reconnectMaxMs', reconnectMaxMs, reconnectMs);
@@ -65,6 +67,12 @@ export function checkedSettings(options: ZeromqOptions = {}): ZeromqSettings {
     connectTimeoutMs,
     random,
   };
+}
+
+function expectTopic(topic: string): void {
+  const fault = topicFault(topic) ?? (isReserved(topic) ? 'it is reserved for the bus itself' : undefined);
+  if (fault === undefined) return;
+  throw new RangeError(`Expected \`topic\` to be a topic, got ${JSON.stringify(topic)}: ${fault}`);
 }
 
 /** Throws a TypeError unless the option is one of these. */

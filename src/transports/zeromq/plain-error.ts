@@ -2,14 +2,18 @@
  * Error replies on the plain wire: `{"error":{"code":"NO_HANDLER","message":"..."}}` in place of the reply's payload.
  *
  * A plain reply has nothing but its body to say that it is an error, so a body that is exactly such an object is one: no other
- * field beside `error`, `code` an identifier, `message` text.
+ * field beside `error`, `code` an identifier, `message` text. The code is the one that the handler gave its error, else the
+ * bus's own; the caller gets HANDLER_FAILED for one that is not the bus's, with it as `remoteCode`.
  */
+import { isBusErrorCode } from '../../core/errors.ts';
 import type { SealedRecord } from '../../core/outgoing-packet.ts';
 
-/** What a plain error reply says. */
+/** An error reply as the core knows it. */
 export interface PlainError {
+  /** The header `error-code`. */
   readonly code: string;
-  readonly message: string;
+  /** The body of a native error reply. */
+  readonly payload: Buffer;
 }
 
 /** So every error object begins; other replies are not parsed for it. */
@@ -20,9 +24,12 @@ const CODE = /^[\w.-]{1,64}$/;
 
 /** The bytes of an error reply. */
 export function encodePlainError(record: SealedRecord): Uint8Array {
-  const code = record.headers.getText('error-code') ?? 'HANDLER_FAILED';
-  const message = messageIn(parseJson(Buffer.from(record.payload).toString())) ?? code;
-  return Buffer.from(JSON.stringify({ error: { code, message } }));
+  const body = parseJson(Buffer.from(record.payload).toString());
+  const own = record.headers.getText('error-code') ?? 'HANDLER_FAILED';
+  const given = fieldOf(body, 'code');
+  const code = own === 'HANDLER_FAILED' && isCode(given) ? given : own;
+  const message = typeof body === 'string' ? body : fieldOf(body, 'message');
+  return Buffer.from(JSON.stringify({ error: { code, message: typeof message === 'string' ? message : code } }));
 }
 
 /** The error in the payload of a reply, or undefined when it is an ordinary one. */
@@ -32,8 +39,9 @@ export function decodePlainError(payload: Buffer): PlainError | undefined {
   const error = fieldOf(body, 'error');
   const code = fieldOf(error, 'code');
   const message = fieldOf(error, 'message');
-  if (typeof code !== 'string' || !CODE.test(code) || typeof message !== 'string') return undefined;
-  return Object.keys(body as object).length === 1 ? { code, message } : undefined;
+  if (!isCode(code) || typeof message !== 'string' || Object.keys(body as object).length !== 1) return undefined;
+  const native = isBusErrorCode(code) ? { message } : { code, message };
+  return { code, payload: Buffer.from(JSON.stringify(native)) };
 }
 
 /** The value of JSON text, or undefined, which JSON cannot express. */
@@ -45,10 +53,8 @@ export function parseJson(text: string): unknown {
   }
 }
 
-function messageIn(body: unknown): string | undefined {
-  if (typeof body === 'string') return body;
-  const message = fieldOf(body, 'message');
-  return typeof message === 'string' ? message : undefined;
+function isCode(value: unknown): value is string {
+  return typeof value === 'string' && CODE.test(value);
 }
 
 function fieldOf(value: unknown, name: string): unknown {

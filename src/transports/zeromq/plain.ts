@@ -12,7 +12,7 @@
  * error replies and naming functions look into it. Cancels and heartbeats have no plain form and are not sent.
  */
 import { isUtf8 } from 'node:buffer';
-import { BusError } from '../../core/errors.ts';
+import { BusError, messageOf } from '../../core/errors.ts';
 import { MessageHeaders } from '../../core/headers.ts';
 import { KIND_NUMBERS } from '../../core/kinds.ts';
 import type { Kind } from '../../core/kinds.ts';
@@ -33,6 +33,9 @@ export const PLAIN_PUSH_TOPIC = 'results';
 
 /** The topic of a plain request when the transport is given none; the default of `bus.request`. */
 export const PLAIN_REQUEST_TOPIC = 'state';
+
+/** The ids that we send are far shorter; a reply with a longer one answers nothing. */
+const MAX_ID_BYTES = 1024;
 
 /** Whether a record has a plain form; the others are only understood by native peers. */
 export function hasPlainForm(record: SealedRecord): boolean {
@@ -56,7 +59,8 @@ export function decodePlainPublish(frames: readonly Buffer[], limits: PacketLimi
   if (topicFrame === undefined || payload === undefined || frames.length !== 2) {
     throw new PacketError('frames', `${String(frames.length)} frames, not [topic, payload]`, 0);
   }
-  const topic = textOf(topicFrame, 'topic');
+  if (!isUtf8(topicFrame)) throw new PacketError('topic', 'not UTF-8', 0);
+  const topic = topicFrame.toString();
   expectTopic(topic);
   return arrived('message', new MessageHeaders(), payload, { topic, limits });
 }
@@ -100,17 +104,12 @@ export function decodePlainReply(frames: readonly Buffer[], limits: PacketLimits
   if (id === undefined || delimiter?.length !== 0 || payload === undefined || frames.length !== 3) {
     throw new PacketError('frames', `${String(frames.length)} frames, not [id, '', payload]`, 0);
   }
-  const headers = new MessageHeaders();
-  try {
-    headers.set('correlation', textOf(id, 'header-value'));
-  } catch (error) {
-    if (error instanceof PacketError) throw error;
-    throw new PacketError('header-value', 'the id is too long', 0);
-  }
+  if (id.length > MAX_ID_BYTES || !isUtf8(id)) throw new PacketError('header-value', 'not an id of ours', 0);
+  const headers = new MessageHeaders().set('correlation', id.toString());
   const remote = decodePlainError(payload);
   if (remote === undefined) return arrived('reply', headers, payload, { limits });
   headers.set('error-code', remote.code);
-  return arrived('error', headers, Buffer.from(JSON.stringify(remote)), { limits });
+  return arrived('error', headers, remote.payload, { limits });
 }
 
 /** The correlation of a request or reply: the core always sets it. */
@@ -150,7 +149,7 @@ function topicOf(naming: PlainNaming, payload: Buffer): string {
   try {
     topic = naming(body);
   } catch (error) {
-    throw new PacketError('topic', `the option \`topic\` threw ${String(error)}`, 0);
+    throw new PacketError('topic', `the option \`topic\` threw: ${messageOf(error)}`, 0);
   }
   expectTopic(topic);
   return topic;
@@ -159,9 +158,4 @@ function topicOf(naming: PlainNaming, payload: Buffer): string {
 function expectTopic(topic: string): void {
   const fault = topicFault(topic);
   if (fault !== undefined) throw new PacketError('topic', fault, 0);
-}
-
-function textOf(bytes: Buffer, reason: 'topic' | 'header-value'): string {
-  if (!isUtf8(bytes)) throw new PacketError(reason, 'not UTF-8', 0);
-  return bytes.toString();
 }

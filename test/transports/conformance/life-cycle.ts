@@ -125,6 +125,20 @@ export function lifeCycle(conforms: Conforms, features: TransportFeatures): void
     },
   );
 
+  conforms('a ready() that a close overtakes, or that comes after it, rejects with CLOSED', async (bench) => {
+    const { link: pusher } = await bench.pusher();
+    const { link: subscriber } = await bench.subscriber({ endpoint: await bench.reserve(), ready: false });
+    const { link: requester } = await bench.requester({ endpoint: await bench.reserve() });
+    const { signal } = new AbortController();
+    const ready = () => [pusher.ready(signal), subscriber.ready({ signal, publishers: 1 }), requester.ready(signal)];
+    const early = Promise.allSettled(ready());
+    await Promise.all([pusher.close(), subscriber.close(), requester.close()]);
+    const outcomes = await bounded(Promise.all([early, Promise.allSettled(ready())]), 'all to settle');
+    for (const outcome of outcomes.flat()) {
+      assert.equal(outcome.status === 'rejected' && (outcome.reason as BusError).code, 'CLOSED');
+    }
+  });
+
   conforms('packets are delivered outside of the trace context of whoever opened the link or sent', async (bench) => {
     const key = createContextKey('test');
     const manager = new AsyncLocalStorageContextManager();

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Push, Reply } from 'zeromq';
 import { BusError } from '../../../src/core/errors.ts';
@@ -8,7 +6,8 @@ import type { IncomingPacket, Receiver } from '../../../src/core/transport.ts';
 import type { Opened } from '../conformance/bench.ts';
 import { accounting, GarbagePacket, Sealer, textsOf } from '../conformance/packets.ts';
 import { bounded, fill, Gate, handOver, isReady, offers, pause, until } from '../conformance/waiting.ts';
-import { benchFor, SCHEMES } from './subjects.ts';
+import { endsByItself } from './ends-by-itself.ts';
+import { benchFor, SCHEMES, whenFree } from './subjects.ts';
 
 const TOPIC = { topic: 'results' };
 const message = (payload: string | Uint8Array) => ({ headers: TOPIC, payload });
@@ -169,9 +168,8 @@ describe('push and pull', () => {
         () => 'the repair of the connection',
       );
       assert.equal(await push.link.trySend(packet, 0), false);
-      await wrong.unbind(endpoint);
       wrong.close();
-      const pull = await bench.puller({ mode: 'bind', endpoint });
+      const pull = await whenFree(() => bench.puller({ mode: 'bind', endpoint }));
       await handOver(push.link, packet);
       await until(
         () => pull.told.texts.length === 1,
@@ -228,31 +226,13 @@ describe('push and pull', () => {
     assert.deepEqual(pull.told.packets.flatMap(textsOf), ['x']);
   });
 
-  it('lets the process end by itself once the links are closed', async () => {
-    const index = new URL('../../../src/transports/zeromq/index.ts', import.meta.url).href;
-    const bench = new URL('../conformance/bench.ts', import.meta.url).href;
-    const script = `
-      const { zeromq } = await import(${JSON.stringify(index)});
-      const { Bench } = await import(${JSON.stringify(bench)});
-      for (const endpoint of ['tcp://127.0.0.1:*', 'inproc://x']) {
-        const b = new Bench({ transport: zeromq(), endpoint: () => endpoint });
-        const pull = await b.puller({ mode: 'bind', endpoint });
-        const push = await b.pusher({ mode: 'connect', endpoint: pull.link.endpoint });
-        await push.link.ready(new AbortController().signal);
-        const alone = await b.pusher({ mode: 'connect', endpoint: 'tcp://127.0.0.1:1' });
-        await b.close();
-      }
-      process.stdout.write('closed');`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    try {
-      let out = '';
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-      const [code] = (await bounded(once(child, 'exit'), 'the process to end')) as [number | null];
-      assert.deepEqual([code, out], [0, 'closed']);
-    } finally {
-      child.kill('SIGKILL');
-    }
-  });
+  it('lets the process end by itself once the links are closed', () =>
+    endsByItself(`async (bench, endpoint) => {
+      const pull = await bench.puller({ mode: 'bind', endpoint });
+      const push = await bench.pusher({ mode: 'connect', endpoint: pull.link.endpoint });
+      await push.link.ready(new AbortController().signal);
+      await handOver(push.link, new Sealer().seal(undefined, 'task'));
+      await until(() => pull.told.packets.length === 1, () => 'the packet');
+      await bench.pusher({ mode: 'connect', endpoint: 'tcp://127.0.0.1:1' });
+    }`));
 });

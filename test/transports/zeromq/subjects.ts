@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import assert from 'node:assert/strict';
+import { BusError } from '../../../src/core/errors.ts';
 import type { Transport } from '../../../src/core/transport.ts';
 import { zeromq } from '../../../src/transports/zeromq/index.ts';
 import type { ZeromqOptions } from '../../../src/transports/zeromq/index.ts';
 import { Bench } from '../conformance/bench.ts';
+import { BOUND_MS, pause } from '../conformance/waiting.ts';
 
 export type Scheme = 'tcp' | 'ipc' | 'inproc';
 
@@ -46,4 +48,17 @@ export function benchFor(
     if (!tolerant) assert.deepEqual(problems, []);
   });
   return bench;
+}
+
+/** Binds as soon as a raw socket, which was closed just now, has given its endpoint back: that takes a moment. */
+export async function whenFree<T>(open: () => Promise<T>): Promise<T> {
+  const end = performance.now() + BOUND_MS;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof BusError) || error.code !== 'BIND_FAILED' || performance.now() > end) throw error;
+      await pause();
+    }
+  }
 }

@@ -1,0 +1,102 @@
+/** The outgoing calls of a bus: finds the endpoint, makes the context, takes the place in its queue and runs the chain. */
+import type { RequestOptions, SendOptions } from './call-options.ts';
+import type { Channels } from './channels.ts';
+import type { EndpointChoice, EndpointRoles, Place } from './endpoint-roles.ts';
+import { MessageHeaders } from './headers.ts';
+import type { Kernel } from './kernel.ts';
+import { sendOut } from './outgoing.ts';
+import type { PushChannel } from './push-channel.ts';
+import type { RequestChannel } from './request-channel.ts';
+import { SendContext } from './send-context.ts';
+import type { SendingOperation } from './sending-channel.ts';
+import { assertTopic } from './topics.ts';
+
+/** See the head of this file. */
+export class Calls {
+  readonly #kernel: Kernel;
+  readonly #roles: EndpointRoles;
+  readonly #channels: Channels;
+  #nextCorrelation = 0;
+  #turn = 0;
+
+  constructor(kernel: Kernel, roles: EndpointRoles, channels: Channels) {
+    this.#kernel = kernel;
+    this.#roles = roles;
+    this.#channels = channels;
+  }
+
+  publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
+    const channel = this.#channels.publisher(this.place('publish', options.endpoint));
+    const ctx = this.#context('publish', topic, body, options, channel.endpoint, this.#kernel.settings.publishTimeoutMs);
+    channel.reserve(ctx);
+    return sendOut(this.#kernel, ctx, 'publish');
+  }
+
+  push(topic: string, body: unknown, options: SendOptions): Promise<void> {
+    const places = this.#roles.places('push', options.endpoint);
+    const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
+    const ctx = this.#context('push', topic, body, options, channel.endpoint, this.#kernel.settings.pushTimeoutMs);
+    channel.reserve(ctx);
+    return sendOut(this.#kernel, ctx, 'push');
+  }
+
+  async request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
+    const { timeoutMs = this.#kernel.settings.requestTimeoutMs } = options;
+    if (!(timeoutMs >= 0)) throw new RangeError(`Expected \`timeoutMs\` to be a number from 0, got ${String(timeoutMs)}`);
+    const places = this.#roles.places('request', options.endpoint);
+    const channel = this.#inTurn(places.map((place) => this.#channels.requester(place)));
+    const ctx = this.#context('request', topic, body, options, channel.endpoint, timeoutMs);
+    channel.reserve(ctx);
+    await sendOut(this.#kernel, ctx, 'request');
+    return ctx.reply?.body;
+  }
+
+  /** The one endpoint that a publish goes to. */
+  place(pattern: SendingOperation, choice: EndpointChoice | undefined): Place {
+    return this.#roles.places(pattern, choice)[0] ?? noPlace();
+  }
+
+  #context(
+    pattern: SendingOperation,
+    topic: string,
+    body: unknown,
+    options: RequestOptions,
+    endpoint: string,
+    timeoutMs: number,
+  ): SendContext {
+    assertTopic(topic);
+    const { headers, signal, idempotent, retry } = options;
+    return new SendContext({
+      pattern,
+      kind: pattern === 'request' ? 'request' : 'message',
+      topic,
+      body,
+      headers: headers === undefined ? new MessageHeaders() : MessageHeaders.from(headers),
+      endpoint,
+      correlation: pattern === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
+      deadline: this.#kernel.clock.now() + timeoutMs,
+      signal,
+      idempotent,
+      retry,
+    });
+  }
+
+  /** Several endpoints are used in turn: those with a peer first, then those that are not cooling down. */
+  #inTurn<C extends PushChannel | RequestChannel>(channels: readonly C[]): C {
+    const [only] = channels;
+    if (channels.length === 1 && only !== undefined) return only;
+    const well = channels.filter(({ keeper }) => !keeper.coolingDown);
+    const connected = well.filter(({ keeper }) => keeper.peers > 0);
+    const pool = connected.length > 0 ? connected : well.length > 0 ? well : soonest(channels);
+    return pool[this.#turn++ % pool.length] ?? noPlace();
+  }
+}
+
+/** When all cool down, the one that is usable first says how long that takes. */
+function soonest<C extends PushChannel | RequestChannel>(channels: readonly C[]): readonly C[] {
+  return [...channels].sort((a, b) => a.keeper.coolDownMs - b.keeper.coolDownMs).slice(0, 1);
+}
+
+function noPlace(): never {
+  throw new Error('a list of endpoints is never empty');
+}

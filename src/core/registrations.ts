@@ -1,0 +1,85 @@
+/** The incoming side of a bus: registers handlers with the endpoints that their messages arrive through. */
+import type { HandlerOptions, SubscribeOptions } from './call-options.ts';
+import type { Channels } from './channels.ts';
+import type { EndpointRoles } from './endpoint-roles.ts';
+import type { Kernel } from './kernel.ts';
+import { Limiter } from './limiter.ts';
+import type { PullChannel } from './pull-channel.ts';
+import type { RespondChannel } from './respond-channel.ts';
+import type { SubscribeChannel } from './subscribe-channel.ts';
+import type { AnyHandler } from './subscriber.ts';
+import { Subscriber } from './subscriber.ts';
+import { Subscription } from './subscription.ts';
+import { assertPattern } from './topics.ts';
+
+/** See the head of this file. */
+export class Registrations {
+  readonly #kernel: Kernel;
+  readonly #roles: EndpointRoles;
+  readonly #channels: Channels;
+
+  constructor(kernel: Kernel, roles: EndpointRoles, channels: Channels) {
+    this.#kernel = kernel;
+    this.#roles = roles;
+    this.#channels = channels;
+  }
+
+  subscribe(pattern: string, handler: unknown, options: SubscribeOptions): Subscription {
+    const subscriber = this.#subscriber(pattern, handler, options);
+    const places = this.#roles.places('subscribe', options.endpoint);
+    const channels = places.map((place) => this.#channels.subscriber(place, options.ownSocket ?? false));
+    return register(subscriber, channels, this.#channels.subscribe);
+  }
+
+  pull(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
+    const subscriber = this.#subscriber(pattern, handler, options);
+    const places = this.#roles.places('pull', options.endpoint);
+    const channels = places.map((place) => this.#channels.puller(place, fallback));
+    return register(subscriber, channels, this.#channels.pull);
+  }
+
+  respond(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
+    const subscriber = this.#subscriber(pattern, handler, options);
+    const places = this.#roles.places('respond', options.endpoint);
+    const channels = places.map((place) => this.#channels.responder(place, fallback));
+    return register(subscriber, channels, this.#channels.respond);
+  }
+
+  #subscriber(pattern: string, handler: unknown, options: SubscribeOptions): Subscriber {
+    assertPattern(pattern);
+    const { concurrency, maxQueued = this.#kernel.settings.hwmInbound, overflow = 'block' } = options;
+    checkLimit('concurrency', concurrency, 1);
+    checkLimit('maxQueued', maxQueued, 0);
+    if (overflow !== 'block' && overflow !== 'drop-oldest') {
+      throw new TypeError(`Expected \`overflow\` to be 'block' or 'drop-oldest', got ${JSON.stringify(overflow)}`);
+    }
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw new TypeError(`Expected the handler to be a function, got ${typeof handler}`);
+    }
+    const limiter = concurrency === undefined ? undefined : new Limiter(concurrency, maxQueued, overflow);
+    return new Subscriber(pattern, handler as AnyHandler | undefined, limiter);
+  }
+}
+
+function register<C extends SubscribeChannel | PullChannel | RespondChannel>(
+  subscriber: Subscriber,
+  channels: readonly C[],
+  all: Map<string, C>,
+): Subscription {
+  for (const channel of channels) channel.add(subscriber);
+  const endpoints = channels.map(({ endpoint }) => endpoint);
+  return new Subscription(subscriber, endpoints, () => {
+    for (const channel of channels) {
+      channel.remove(subscriber);
+      if (channel.routes.size > 0) continue;
+      // Nobody is left who would want what arrives here.
+      for (const [key, one] of all) if (one === channel) all.delete(key);
+      void channel.keeper.close();
+    }
+  });
+}
+
+function checkLimit(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new RangeError(`Expected \`${name}\` to be an integer from ${String(least)}, got ${String(value)}`);
+}

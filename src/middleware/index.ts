@@ -1,0 +1,22 @@
+/** `tracebus/middleware`: every step that comes with the bus, and the codecs. docs/middleware.md introduces each. */
+export { circuitBreaker } from './circuit-breaker.ts';
+export type { CircuitBreakerOptions } from './circuit-breaker.ts';
+export { CodecError } from './codec.ts';
+export type { Codec } from './codec.ts';
+export { inWorker } from './in-worker.ts';
+export type { WorkerHandler, WorkerMessage, WorkerOptions } from './in-worker.ts';
+export { jsonCodec } from './json-codec.ts';
+export type { JsonCodecOptions } from './json-codec.ts';
+export { limitConcurrency } from './limit-concurrency.ts';
+export { metrics } from './metrics.ts';
+export type { MetricsOptions } from './metrics.ts';
+export { msgpack } from './msgpack.ts';
+export type { MsgpackModule, MsgpackOptions } from './msgpack.ts';
+export { retry } from './retry.ts';
+export type { AttemptOptions, RetryBudgetOptions, RetryOptions } from './retry.ts';
+export { serialize } from './serialize.ts';
+export type { StandardIssue, StandardResult, StandardSchema } from './standard-schema.ts';
+export { trace } from './trace.ts';
+export type { TraceOptions } from './trace.ts';
+export { validate } from './validate.ts';
+export type { CallSchemas, TopicSchemas, ValidateOptions } from './validate.ts';
