@@ -45,6 +45,7 @@ export async function runService(
     end();
   };
   process.on('SIGTERM', end).on('disconnect', end);
+  process.channel?.unref(); // the line to the launcher alone keeps no process alive
   process.on('SIGINT', () => undefined); // Ctrl-C reaches the whole group; the launcher ends everybody in order
 
   const telemetry = await startTelemetry({

@@ -257,7 +257,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   close(options: CloseOptions = {}): Promise<CloseReport> {
     if (this.#closing === undefined) {
       for (const stream of this.#streams) stream.end();
-      this.#closing = shutDown(this.#kernel, this.#channels, this.#pipeline.stack, options, () => {
+      this.#closing = shutDown(this.#kernel, this.#channels, this.#pipeline.attached, options, () => {
         this.#closed = true;
       });
     }

@@ -75,6 +75,7 @@ export class Calls {
       endpoint,
       correlation: pattern === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
       deadline: this.#kernel.clock.now() + timeoutMs,
+      timeoutMs,
       signal,
       idempotent,
       retry,

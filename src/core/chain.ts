@@ -173,19 +173,41 @@ function repeating<C extends ReceiveContext | SendContext>(
 ): Step<C> {
   const run = compose(inside);
   return (ctx) => {
-    if (middleware.repeatable?.(ctx) !== true) return step(ctx, () => run(ctx));
-    const toStart = rewind(ctx);
-    let attempts = 0;
-    return step(ctx, () => {
-      if (attempts++ > 0) toStart();
-      return run(ctx);
+    if (middleware.repeatable?.(ctx) !== true) {
+      let calls = 0;
+      return step(ctx, () => {
+        if (calls++ === 0) return run(ctx);
+        ctx.doubled = true;
+        return Promise.reject(misuse(ctx));
+      });
+    }
+    let toStart: (() => void) | undefined;
+    return step(ctx, async () => {
+      // What the step itself has set before its first next() (a message id) belongs to every attempt.
+      if (toStart === undefined) toStart = rewind(ctx);
+      else toStart();
+      try {
+        await run(ctx);
+      } catch (error) {
+        leaveQueue(ctx);
+        throw error;
+      }
     });
   };
+}
+
+/** A message that will be repeated, or never be sent, must not keep its place: the ones behind it would wait too. */
+function leaveQueue(ctx: ReceiveContext | SendContext): void {
+  if (ctx.direction === 'receive') return;
+  ctx.slot?.release();
+  ctx.slot = undefined;
 }
 
 /** Notes on the context how far the message came, which is how a step that forgot `next()` or its promise is found out. */
 function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) => Promise<void> | undefined): Step<C> {
   return (ctx) => {
+    // The call has been rejected or the message counted as dropped: neither may happen after all.
+    if (ctx.settled) throw misuse(ctx);
     ctx.reached = true;
     ctx.ended = false;
     let result: Promise<void> | undefined;
@@ -240,7 +262,11 @@ function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {
     const hint = 'Call it once, or declare the middleware repeatable.';
     return new BusError('MIDDLEWARE_MISUSE', 'a middleware called next() twice', { topic, endpoint, hint, cause });
   }
-  const what = ctx.reached ? 'a middleware did not wait for next()' : 'a middleware returned without calling next()';
+  const what = ctx.settled
+    ? 'a middleware called next() after its chain had ended'
+    : ctx.reached
+      ? 'a middleware did not wait for next()'
+      : 'a middleware returned without calling next()';
   const hint = 'Return or await next(); to refuse a message throw an error.';
   return new BusError('MIDDLEWARE_MISUSE', what, { topic, endpoint, hint, cause });
 }

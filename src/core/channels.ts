@@ -110,6 +110,10 @@ export class Channels implements ChannelMaps {
           what: `${pattern} ${keeper.endpoint}`,
           wait: async (signal) => {
             const link = (await keeper.ensure()) as unknown as Readied;
+            // Who binds to be found works as soon as it is bound, whether anybody has come or not.
+            if (keeper.mode === 'bind' && (pattern === 'pull' || pattern === 'respond')) return;
+            // A bound puller works without anybody who pushes; who pushes waits for the puller.
+            if (pattern === 'pull' && keeper.mode === 'bind') return;
             await (pattern === 'subscribe' || pattern === 'pull' ? link.ready({ signal, publishers }) : link.ready(signal));
           },
         });

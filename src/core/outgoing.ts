@@ -17,14 +17,12 @@ class OpenCall implements Expirable {
   readonly ended: Promise<never>;
   readonly #kernel: Kernel;
   readonly #ctx: SendContext;
-  readonly #since: number;
   #reject!: (error: unknown) => void;
   #error: BusError | undefined;
 
   constructor(kernel: Kernel, ctx: SendContext) {
     this.#kernel = kernel;
     this.#ctx = ctx;
-    this.#since = kernel.clock.now();
     this.ended = new Promise((_resolve, reject) => {
       this.#reject = reject;
     });
@@ -48,9 +46,13 @@ class OpenCall implements Expirable {
   };
 
   #end(error: BusError): void {
+    const ctx = this.#ctx;
+    // The queue has it, and only the turn of the event loop is awaited: too late to give anything up.
+    if (ctx.accepted && ctx.reached && !ctx.ended && ctx.giveUp === undefined) return;
     const first = this.#error === undefined;
     this.#error = error;
-    const { giveUp } = this.#ctx;
+    ctx.over = error;
+    const { giveUp } = ctx;
     if (first && giveUp !== undefined) {
       this.#kernel.deadlines.add(this, this.#kernel.clock.now() + UNWIND_MS);
       giveUp(error);
@@ -60,10 +62,9 @@ class OpenCall implements Expirable {
   }
 
   #timeout(): BusError {
-    const { topic, endpoint, deadline, accepted, pattern } = this.#ctx;
-    const now = this.#kernel.clock.now();
-    const limitMs = deadline === undefined ? undefined : deadline - this.#since;
-    const details = { topic, endpoint, elapsedMs: now - this.#since, limitMs };
+    const { topic, endpoint, deadline, timeoutMs = 0, accepted, pattern } = this.#ctx;
+    const begun = (deadline ?? 0) - timeoutMs;
+    const details = { topic, endpoint, elapsedMs: this.#kernel.clock.now() - begun, limitMs: timeoutMs };
     if (accepted && pattern === 'request') {
       const hint = 'Check that the responder handles this topic in time, or raise `timeoutMs`.';
       return new BusError('REQUEST_TIMEOUT', 'no reply came in time', { ...details, hint });
@@ -82,7 +83,8 @@ export async function sendOut(kernel: Kernel, ctx: SendContext, operation: Opera
   try {
     if (ctx.signal?.aborted === true) throw aborted(ctx);
     const running = kernel.chains.send(ctx);
-    if (ctx.ended) {
+    // What has failed already may be tried again by a step that waits, so it needs its deadline.
+    if (ctx.ended && ctx.accepted) {
       await running;
       return;
     }
@@ -92,11 +94,21 @@ export async function sendOut(kernel: Kernel, ctx: SendContext, operation: Opera
   } catch (error) {
     if (!ctx.accepted) kernel.reporter.outboundDropped(error, operation);
     kernel.reporter.rejected(error, operation);
+    giveUp(ctx, error);
     throw error;
   } finally {
     call?.done();
     ctx.slot?.release();
   }
+}
+
+/** A step that failed without waiting for `next()` leaves a message behind that waits for the queue, a peer or a reply. */
+function giveUp(ctx: SendContext, cause: unknown): void {
+  ctx.over ??=
+    cause instanceof BusError
+      ? cause
+      : new BusError('MIDDLEWARE_MISUSE', 'a middleware failed before next() had settled', { topic: ctx.topic, cause });
+  ctx.giveUp?.(ctx.over);
 }
 
 function aborted(ctx: SendContext): BusError {

@@ -12,9 +12,12 @@ import { stamp } from './stamp.ts';
 /** See the head of this file. */
 export class Pipeline {
   readonly stack: Middleware[] = [];
+  /** Those that were told of the start, and have to be told of the end. */
+  readonly attached: Middleware[] = [];
   readonly #kernel: Kernel;
   readonly #onCancel: (ctx: ReceiveContext) => void;
   #started = false;
+  #failure: { readonly error: unknown } | undefined;
   #generated = 0;
 
   /** `onCancel`: a cancel has come through the payload stage. */
@@ -37,7 +40,10 @@ export class Pipeline {
 
   /** A middleware, of whatever it was given as. */
   named(given: Middleware | MiddlewareFunction): Middleware {
-    if (typeof given !== 'function') return given;
+    if (typeof given !== 'function') {
+      expectMiddleware(given);
+      return given;
+    }
     const name = given.name === '' ? `middleware-${String(++this.#generated)}` : given.name;
     return { name, stage: 'body', send: given, receive: given };
   }
@@ -54,6 +60,8 @@ export class Pipeline {
 
   start(): void {
     if (this.#started) return;
+    // A pipeline that is half attached must not work half: every call learns what the first one did.
+    if (this.#failure !== undefined) throw this.#failure.error;
     const kernel = this.#kernel;
     kernel.chains = this.#compose();
     kernel.admits = this.stack.flatMap((one) => (one.admit === undefined ? [] : [one.admit.bind(one)]));
@@ -62,8 +70,15 @@ export class Pipeline {
     const report = (error: unknown, ctx?: ReceiveContext | SendContext): void => {
       reporter.report(error, operationOf(ctx), 'a middleware reported a failure', ctx);
     };
-    for (const one of this.stack) {
-      one.attach?.({ serviceName, system: transport.system, clock, logger, counters, random, report });
+    try {
+      for (const one of this.stack) {
+        one.attach?.({ serviceName, system: transport.system, clock, logger, counters, random, report });
+        this.attached.push(one);
+      }
+    } catch (error) {
+      this.#started = false;
+      this.#failure = { error };
+      throw error;
     }
   }
 
@@ -78,16 +93,31 @@ export class Pipeline {
       stamp: (ctx) => {
         stamp(kernel, ctx);
       },
-      send: (ctx) => ctx.channel?.handOver(ctx),
+      send: (ctx) => {
+        if (ctx.over !== undefined) throw ctx.over;
+        return ctx.channel?.handOver(ctx);
+      },
       receive: (ctx) => ctx.destination?.deliver(ctx),
       sendCancel: (ctx) => (ctx.channel as RequestChannel | undefined)?.cancelled(ctx),
       receiveCancel: this.#onCancel,
       late: (error, ctx) => {
+        // The caller has been told this very error.
+        if (ctx.direction === 'send' && ctx.over === error) return;
         kernel.reporter.report(error, operationOf(ctx), 'a middleware did not wait for next(), which failed', ctx);
       },
     };
     return buildChains(this.stack, ends);
   }
+}
+
+/** @throws TypeError */
+function expectMiddleware(given: unknown): void {
+  const { name, send, receive, admit, repeatable, attach, detach } = Object(given) as Record<string, unknown>;
+  const methods = [send, receive, admit, repeatable, attach, detach];
+  if (typeof name === 'string' && name !== '' && methods.every((one) => one === undefined || typeof one === 'function')) return;
+  throw new TypeError(
+    `Expected a middleware to be a function (ctx, next) or an object { name, stage, send?, receive?, ... }, got ${given === null ? 'null' : typeof given}`,
+  );
 }
 
 function operationOf(ctx: ReceiveContext | SendContext | undefined): 'publish' | 'push' | 'subscribe' | 'pull' | 'request' | 'respond' {

@@ -113,6 +113,7 @@ export class Replies {
       endpoint: this.#endpoint,
       correlation,
       deadline: this.#kernel.clock.now() + this.#kernel.settings.replySendTimeoutMs,
+      timeoutMs: this.#kernel.settings.replySendTimeoutMs,
       request,
     });
     const channel = this.#channel(peer);

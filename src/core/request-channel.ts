@@ -90,8 +90,9 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     if (error.code === 'SEND_TIMEOUT') this.keeper.timedOut(error);
     else if (error.code === 'REQUEST_TIMEOUT') {
       this.kernel.counters.requestTimeouts.series('request', wait.ctx.topic).value++;
-      // One slow topic must not block a live peer: only an endpoint that said nothing at all is left alone.
-      if (this.#lastArrival < (wait.sentAt ?? Infinity)) this.keeper.timedOut(error);
+      // One slow topic must not block a live peer: only an endpoint that said nothing at all during the call is left alone.
+      const { deadline = 0, timeoutMs = 0 } = wait.ctx;
+      if (this.#lastArrival < deadline - timeoutMs) this.keeper.timedOut(error);
     } else if (wait.sentAt !== undefined) this.#tellCancel(wait.ctx);
   }
 

@@ -14,6 +14,7 @@ export function rewindSend(ctx: SendContext): () => void {
     ctx.payload = EMPTY;
     ctx.reply = undefined;
     ctx.reached = false;
+    ctx.ended = false;
   };
 }
 
@@ -23,5 +24,6 @@ export function rewindReceive(ctx: ReceiveContext): () => void {
   return () => {
     ctx.body = body;
     ctx.reached = false;
+    ctx.ended = false;
   };
 }

@@ -206,11 +206,14 @@ export interface SpanFacts {
   readonly type?: 'send' | 'process';
 }
 
+/** The spans by the name that the code gives them. */
+export type SpanKey = 'publish' | 'push' | 'process' | 'request' | 'respond';
+
 /** The spans. A reply has none of its own: the respond span covers it. */
-export const SPANS = {
+export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
   publish: { kind: 'PRODUCER', operation: 'publish', type: 'send' },
   push: { kind: 'PRODUCER', operation: 'push', type: 'send' },
   process: { kind: 'CONSUMER', operation: 'process', type: 'process' },
   request: { kind: 'CLIENT' },
   respond: { kind: 'SERVER' },
-} as const satisfies Record<string, SpanFacts>;
+};

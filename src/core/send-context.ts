@@ -25,6 +25,7 @@ export interface SendInit {
   readonly endpoint: string;
   readonly correlation?: string | undefined;
   readonly deadline?: number | undefined;
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly request?: ReceiveContext | undefined;
   readonly idempotent?: boolean | undefined;
@@ -49,6 +50,8 @@ export class SendContext {
   readonly correlation: string | undefined;
   /** When the call ends, on the bus's clock (monotonic milliseconds). */
   readonly deadline: number | undefined;
+  /** How long the whole call may take, in milliseconds: it began so long before its deadline. */
+  readonly timeoutMs: number | undefined;
   /** The caller's signal, when it gave one. */
   readonly signal: AbortSignal | undefined;
   /** The request that this reply answers. */
@@ -69,6 +72,8 @@ export class SendContext {
   doubled = false;
   /** True once the chain has settled: what fails afterwards has no caller to go to. @internal */
   settled = false;
+  /** Why the call has ended although its chain may still run: nothing of it may be sent any more. @internal */
+  over: BusError | undefined = undefined;
   /** Ends the wait at the end of the chain with an error, while there is one. @internal */
   giveUp: ((error: BusError) => void) | undefined = undefined;
   /** Where the message goes. @internal */
@@ -88,6 +93,7 @@ export class SendContext {
     this.endpoint = init.endpoint;
     this.correlation = init.correlation;
     this.deadline = init.deadline;
+    this.timeoutMs = init.timeoutMs;
     this.signal = init.signal;
     this.request = init.request;
     this.idempotent = init.idempotent ?? false;

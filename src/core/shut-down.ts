@@ -71,6 +71,12 @@ export async function shutDown(
   }
   await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
   kernel.deadlines.clear();
-  for (const { detach } of stack) await detach?.();
+  for (const one of stack) {
+    try {
+      await one.detach?.();
+    } catch (error) {
+      kernel.reporter.report(error, 'publish', `detaching the middleware "${one.name}" failed`);
+    }
+  }
   return { undelivered, cancelled, byTopic };
 }

@@ -45,7 +45,12 @@ export function startMessageSpan(tracer: Tracer, init: MessageSpanInit): Span | 
 }
 
 /** Runs the rest of the chain inside `active` and ends the span when it has settled, with the error if there was one. */
-export async function runInSpan(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
+export function runInSpan(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
+  // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
+  return span.isRecording() ? recorded(span, active, ctx, next) : context.with(active, next);
+}
+
+async function recorded(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
   try {
     await context.with(active, next);
   } catch (error) {
@@ -57,7 +62,6 @@ export async function runInSpan(span: Span, active: Context, ctx: AnyContext, ne
 }
 
 function fail(span: Span, error: unknown, type: string): void {
-  if (!span.isRecording()) return;
   const message = messageOf(error);
   span.setAttribute(ATTR.errorType, type);
   span.setStatus({ code: SpanStatusCode.ERROR, message });

@@ -19,7 +19,7 @@ import type { SendContext } from '../core/send-context.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { attemptLimits, handlerLimits } from './retry-options.ts';
 import type { AttemptLimits, RetryOptions } from './retry-options.ts';
-import { wait } from './wait.ts';
+import { Waits } from './waits.ts';
 
 export type { AttemptOptions, RetryOptions } from './retry-options.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
@@ -31,6 +31,9 @@ const OPERATIONS: Readonly<Record<Context['direction'], Readonly<Record<MessageP
   send: { publish: 'publish', push: 'push', request: 'request', reply: 'respond' },
   receive: { publish: 'subscribe', push: 'pull', request: 'respond', reply: 'request' },
 };
+
+/** The reason that ends the waits of a bus that has closed. */
+const CLOSING = Symbol('closing');
 
 /**
  * Repeats failed messages with full jitter: a wait of U(0, min(capMs, baseMs * 2^n)) before retry n = 0, 1, ... It rejects with
@@ -50,6 +53,7 @@ export function retry(options: RetryOptions = {}): Middleware {
   const { publish = false, budget: budgetOptions = {} } = options;
   const budget = budgetOptions === false ? undefined : new RetryBudget(budgetOptions);
   const newId = messageIds();
+  const waits = new Waits();
   let host: MiddlewareHost | undefined;
   let clock = options.clock ?? systemClock;
   let random = options.random ?? Math.random;
@@ -70,8 +74,8 @@ export function retry(options: RetryOptions = {}): Middleware {
     if (ctx.direction === 'send' && budget?.spend(ctx.endpoint, now) === false) throw error;
     const progress = `attempt ${String(attempt)} of ${String(limits.maxAttempts)} for ${JSON.stringify(ctx.topic)}`;
     host?.logger.debug(`${progress} failed, the next in ${waitMs.toFixed(0)} ms: ${messageOf(error)}`);
-    await wait(clock, waitMs, ctx.signal).catch((reason: unknown) => {
-      throw stopped(ctx, reason);
+    await waits.wait(clock, waitMs, ctx.signal).catch((reason: unknown) => {
+      throw stopped(ctx, reason, error);
     });
     host?.counters.retries.add(OPERATIONS[ctx.direction][ctx.pattern], errorType(error));
   };
@@ -108,6 +112,9 @@ export function retry(options: RetryOptions = {}): Middleware {
       clock = options.clock ?? given.clock;
       random = options.random ?? given.random;
     },
+    detach() {
+      waits.endAll(CLOSING);
+    },
     repeatable: isRepeatable,
     send: (ctx, next) => (isRepeatable(ctx) ? send(ctx, next) : next()),
     ...(handling === undefined
@@ -123,9 +130,14 @@ function messageIds(): () => string {
   return () => `${prefix}.${(++last).toString(36)}`;
 }
 
-function stopped(ctx: Context, reason: unknown): BusError {
-  const details = { topic: ctx.topic, endpoint: ctx.endpoint, cause: reason };
+/** Why a wait ended early; the failed attempt is the cause where nobody gave another reason. */
+function stopped(ctx: Context, reason: unknown, failure: unknown): BusError {
+  const { topic, endpoint } = ctx;
+  if (reason === CLOSING) {
+    return new BusError('CLOSED', 'the bus was closed before the next attempt', { topic, endpoint, cause: failure });
+  }
+  const details = { topic, endpoint, cause: reason };
   return ctx.direction === 'send'
-    ? new BusError('ABORTED', 'The call was aborted while it waited to try again', details)
-    : new BusError('CANCELLED', 'The message was cancelled while it waited to be handled again', details);
+    ? new BusError('ABORTED', 'the caller ended the call before the next attempt', details)
+    : new BusError('CANCELLED', 'the message was cancelled before the next attempt', details);
 }

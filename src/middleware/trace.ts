@@ -18,6 +18,7 @@ import { DestinationCache } from './destination-cache.ts';
 import { receivedDestination, spanTemplate } from './message-attributes.ts';
 import type { SpanKey, SpanTemplate } from './message-attributes.ts';
 import { runInSpan, startMessageSpan } from './message-span.ts';
+import { hasPropagator, hasTracer } from './tracer-presence.ts';
 import { extractContext, injectContext } from './trace-headers.ts';
 import type { HeaderPropagator } from './trace-headers.ts';
 
@@ -41,6 +42,8 @@ type Templates = Readonly<Record<SpanKey, DestinationCache<SpanTemplate>>>;
 interface Attached {
   readonly tracer: Tracer;
   readonly templates: Templates;
+  /** True while there is neither a tracer nor a propagator: then there is nothing to do. */
+  isIdle(): boolean;
 }
 
 /**
@@ -73,7 +76,13 @@ export function trace(options: TraceOptions = {}): Middleware {
       // Not before the bus starts: an application may start its SDK after it has built the bus.
       const provider = tracerProvider ?? api.getTracerProvider();
       const tracer = provider.getTracer(SCOPE_NAME, undefined, { schemaUrl: SCHEMA_URL });
-      attached = { tracer, templates: templatesFor(system) };
+      // An SDK may come later still, and then it stays.
+      let isLive = tracerProvider !== undefined || propagator !== propagation;
+      const isIdle = (): boolean => {
+        isLive ||= hasTracer(provider);
+        return !isLive && !hasPropagator();
+      };
+      attached = { tracer, templates: templatesFor(system), isIdle };
     },
 
     detach() {
@@ -81,7 +90,7 @@ export function trace(options: TraceOptions = {}): Middleware {
     },
 
     send(ctx, next) {
-      if (attached === undefined || ctx.pattern === 'reply') return next();
+      if (attached === undefined || ctx.pattern === 'reply' || attached.isIdle()) return next();
       const { pattern: key, topic, endpoint, headers } = ctx;
       const parent = context.active();
       const template = attached.templates[key].get(endpoint, topic);
@@ -96,7 +105,7 @@ export function trace(options: TraceOptions = {}): Middleware {
     },
 
     receive(ctx, next) {
-      if (attached === undefined || ctx.pattern === 'reply') return next();
+      if (attached === undefined || ctx.pattern === 'reply' || attached.isIdle()) return next();
       const extracted = extractContext(propagator, ctx.headers);
       const remote = api.getSpanContext(extracted);
       const key = ctx.pattern === 'request' ? 'respond' : 'process';

@@ -7,8 +7,11 @@
  */
 import { createRequire } from 'node:module';
 import { context, createNoopMeter, metrics, propagation, trace } from '@opentelemetry/api';
+import type { TracerProvider } from '@opentelemetry/api';
 import type * as Prometheus from '@opentelemetry/exporter-prometheus';
 import type * as Sdk from '@opentelemetry/sdk-node';
+import { SCOPE_NAME } from '../core/semconv.ts';
+import { hasTracer } from '../middleware/tracer-presence.ts';
 import { abandonable } from './abandonable.ts';
 import type { ScrapeHandler } from './prometheus.ts';
 import { processResource } from './resource.ts';
@@ -70,7 +73,7 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
         exporter.getMetricsRequestHandler(request, response);
       }),
     flush: async () => {
-      await Promise.all([forceFlush(proxy().getDelegate?.() ?? proxy()), forceFlush(metrics.getMeterProvider())]);
+      await Promise.all([forceFlush(realTracerProvider()), forceFlush(metrics.getMeterProvider())]);
     },
     shutdown: async () => {
       const stopping = abandonable(() => sdk.shutdown());
@@ -128,19 +131,18 @@ function setEnvironment(variables: Iterable<readonly [name: string, value: strin
 
 /** A second SDK would be ignored without a word, and its exporters with it. */
 function expectNoSdk(): void {
-  const hasMeters = metrics.getMeterProvider().getMeter('tracebus') !== createNoopMeter();
-  const provider = proxy();
-  const hasTracers = !('getDelegateTracer' in provider) || provider.getDelegateTracer('tracebus') !== undefined;
-  if (!hasMeters && !hasTracers) return;
+  const hasMeters = metrics.getMeterProvider().getMeter(SCOPE_NAME) !== createNoopMeter();
+  if (!hasMeters && !hasTracer(trace.getTracerProvider())) return;
   throw new Error(
     'An OpenTelemetry SDK is already started in this process. The bus uses it as it is: ' +
       'call startTelemetry() once, and not beside tracebus/register or an SDK of your own.',
   );
 }
 
-/** The global provider, which is the API's proxy of the real one, or, if another copy of the API came first, anything. */
-function proxy(): { getDelegate?(): unknown; getDelegateTracer?(name: string): unknown } {
-  return trace.getTracerProvider() as object;
+/** The global tracer provider, which is the API's proxy of the real one, or, if another copy of the API came first, anything. */
+function realTracerProvider(): unknown {
+  const provider: TracerProvider & { getDelegate?(): unknown } = trace.getTracerProvider();
+  return provider.getDelegate?.() ?? provider;
 }
 
 async function forceFlush(provider: unknown): Promise<void> {

@@ -199,7 +199,10 @@ test('on a bus, a responder in a thread answers, tells its error and is stopped 
   await using handler = inWorker(file, { maxThreads: 1 });
   const { bus } = memoryBus([serialize()]);
   const { shared, begun } = flag();
-  bus.respond('spin', (message) => handler(Object.create(message, { body: { value: { shared } } }) as typeof message));
+  bus.respond('spin', (message) => {
+    const { topic, headers, signal } = message;
+    return handler({ ...message, topic, headers, signal, body: { shared } });
+  });
   bus.respond('*', handler);
   await bus.ready();
   assert.equal(typeof (await bus.request('thread', 1)), 'number');

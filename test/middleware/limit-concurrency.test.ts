@@ -130,9 +130,10 @@ test('on a bus, a handler at the limit may itself request and push, and a failin
     await bus.push('task', await bus.request('double', body));
     if (body === 1) throw new Error('boom');
   });
+  await bus.push('task', 0);
   await bus.ready();
   for (const body of [1, 2, 3]) await bus.publish('event', body);
-  await until(() => seen.length === 3);
-  assert.deepEqual([seen, errors], [[2, 4, 6], ['boom']]);
+  await until(() => seen.length === 4);
+  assert.deepEqual([seen, errors], [[0, 2, 4, 6], ['boom']]);
   await bus.close();
 });

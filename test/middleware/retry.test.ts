@@ -356,7 +356,6 @@ test('on a bus, each attempt starts from the message as it was', async () => {
   bus.pull('task', ({ body, headers }) =>
     seen.push([body, [...headers].filter(([name]) => name.startsWith('attempt'))]),
   );
-  await bus.ready();
   await bus.push('task', { n: 1 });
   await until(() => seen.length === 1);
   assert.deepEqual(seen, [[{ n: 1, attempt3: true }, [['attempt-3', 'yes']]]]);
@@ -406,9 +405,9 @@ test('on a bus, handlers that fail are repeated, those that did not are not, and
   bus.subscribe('event', failingOnce('subscriber'));
   bus.pull('task', failingOnce('puller'));
   bus.respond('call', failingOnce('responder'));
+  await bus.push('task', 1);
   await bus.ready();
   await bus.publish('event', 1);
-  await bus.push('task', 1);
   assert.equal(await bus.request('call', 1), 'answer');
   await until(() => calls.length === 7);
   assert.deepEqual(calls.sort(), ['healthy', 'puller', 'puller', 'responder', 'responder', 'subscriber', 'subscriber']);
@@ -423,7 +422,6 @@ test('on a bus, a handler that fails for good is told once', async () => {
     calls++;
     throw new Error('always');
   });
-  await bus.ready();
   await bus.push('task', 1);
   await until(() => errors.length > 0);
   assert.deepEqual([calls, errors, bus.metrics().errors], [3, ['always'], 1]);
@@ -456,4 +454,18 @@ test('on a bus, an abort ends the wait between two attempts', async () => {
   await assert.rejects(pushed, isCode('ABORTED'));
   await until(() => clock.pending === 0);
   await bus.close();
+});
+
+test('on a bus that closes, what waits for its next attempt rejects with CLOSED at once', async () => {
+  const clock = new ManualClock();
+  const { bus } = memoryBus([retry({ clock }), failingFirst(1), serialize()]);
+  const pushed = bus.push('task', {});
+  const rejected = assert.rejects(
+    pushed,
+    (error: unknown) => isCode('CLOSED')(error) && (error as Error).cause === lost,
+  );
+  await until(() => clock.pending === 1);
+  await bus.close();
+  await rejected;
+  assert.deepEqual([clock.pending, bus.metrics().outbound_dropped], [0, 1]);
 });

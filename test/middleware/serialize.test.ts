@@ -190,9 +190,9 @@ test('on a bus, events, pushes, requests and replies keep their bodies in either
     bus.subscribe('event', ({ body }) => seen.push(body));
     bus.pull('task', ({ body }) => seen.push(body));
     bus.respond('call', ({ body }) => [body, undefined, 'é']);
+    await bus.push('task', undefined); // a puller is ready only when somebody has connected
     await bus.ready();
     await bus.publish('event', { a: 1 });
-    await bus.push('task', undefined);
     seen.push(await bus.request('call', null));
     await until(() => seen.length === 3);
     assert.deepEqual(new Set(seen), new Set([{ a: 1 }, undefined, [null, null, 'é']]));
@@ -208,7 +208,6 @@ test('on a bus, a body that cannot be encoded rejects the call, and an unreadabl
   const seen: unknown[] = [];
   bus.pull('task', ({ body }) => seen.push(body));
   bus.respond('call', () => 1n);
-  await bus.ready();
   await assert.rejects(bus.publish('event', 1n), { code: 'SERIALIZE_FAILED' });
   await assert.rejects(bus.request('call', 1), { code: 'SERIALIZE_FAILED' });
   await raw.bus.push('task', Buffer.from('{'));

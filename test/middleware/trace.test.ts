@@ -393,6 +393,32 @@ test('the global provider is asked for when the bus starts, not before', async (
   }
 });
 
+test('an SDK that starts after the bus is noticed', async () => {
+  const step = started(trace());
+  await step.send(sendContext(), done);
+  api.setGlobalTracerProvider(tracerProvider);
+  try {
+    await step.send(sendContext(), done);
+    assert.equal(onlySpan().name, 'publish price.tick');
+  } finally {
+    api.disable();
+  }
+});
+
+test('a global propagator without a tracer passes the remote context through as well', async () => {
+  propagation.setGlobalPropagator(w3c);
+  try {
+    const step = started(trace());
+    const out = sendContext();
+    await step.receive(receiveContext({ headers: { traceparent: TRACEPARENT } }), async () => {
+      await step.send(out, done);
+    });
+    assert.equal(out.headers.getText('traceparent'), TRACEPARENT);
+  } finally {
+    propagation.disable();
+  }
+});
+
 test('the default propagator is the global one', async () => {
   propagation.setGlobalPropagator(w3c);
   try {

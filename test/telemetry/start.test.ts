@@ -240,7 +240,7 @@ test('missing packages are named, with the command that brings them', async () =
       path.join(folder, 'node_modules/@opentelemetry/api'),
     );
     await cp('package.json', path.join(folder, 'package.json'));
-    for (const part of ['core', 'telemetry'])
+    for (const part of ['core', 'middleware', 'telemetry'])
       await cp(`src/${part}`, path.join(folder, 'src', part), { recursive: true });
     const { code, stderr } = await runNode(['--import', './src/telemetry/register.ts', '-e', '0'], {}, folder).ended;
     assert.equal(code, 1);

@@ -3,24 +3,21 @@
  * Tests of what only some transports can do are there for those alone.
  */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { Bench } from './conformance/bench.ts';
-import type { Subject } from './conformance/bench.ts';
+import type { Conforms, Subject } from './conformance/bench.ts';
 import { lifeCycle } from './conformance/life-cycle.ts';
 import { publishSubscribe } from './conformance/publish-subscribe.ts';
 import { pushPull } from './conformance/push-pull.ts';
 import { requestRespond } from './conformance/request-respond.ts';
 import { slowSubscribers } from './conformance/slow-subscribers.ts';
 
-export type { Subject } from './conformance/bench.ts';
-
-/** Registers one test, with a bench of its own. */
-export type Conforms = (title: string, run: (bench: Bench) => Promise<void>) => void;
-
 /** Registers the suite; `makeSubject` is called for each test, and once before to see what the transport can do. */
 export function conformance(name: string, makeSubject: () => Subject): void {
-  const { features } = makeSubject().transport;
+  const probe = makeSubject();
+  const { features } = probe.transport;
   describe(`conformance of ${name}`, () => {
+    after(() => probe.dispose?.());
     const conforms: Conforms = (title, run) => {
       it(title, async (t) => {
         const bench = new Bench(makeSubject());

@@ -15,7 +15,7 @@ import type { Parcel } from './pipe.ts';
 const BATCH = 256;
 
 /** What an inbox needs of its link. */
-export interface InboxSpec {
+interface InboxSpec {
   /** Runs a task on a later turn. */
   later(task: () => void): void;
   deliver(incoming: IncomingPacket, from: End): void | Promise<void>;

@@ -8,7 +8,7 @@ import type { Clock } from '../../core/clock.ts';
 const LEAST_PATIENCE_MS = 50;
 
 /** The part of `PublishSpec` that it goes by. */
-export interface PatienceSpec {
+interface PatienceSpec {
   readonly patienceMs: number;
   readonly patienceRecoveryMs: number;
   readonly clock: Clock;

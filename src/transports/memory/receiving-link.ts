@@ -7,7 +7,7 @@ import { Inbox } from './inbox.ts';
 import { MemoryLink } from './link.ts';
 
 /** What every link that receives is given. */
-export interface ReceivingSpec extends LinkSpec {
+interface ReceivingSpec extends LinkSpec {
   onMalformed(error: PacketError): void;
 }
 

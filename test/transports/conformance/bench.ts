@@ -34,6 +34,9 @@ export interface Subject {
   dispose?(): void | Promise<void>;
 }
 
+/** Registers one test, with a bench of its own. */
+export type Conforms = (title: string, run: (bench: Bench) => Promise<void>) => void;
+
 /** What one link told. */
 export class Told {
   connected = 0;
@@ -58,13 +61,13 @@ export class Told {
 }
 
 /** An open link and what it told. */
-export interface Opened<L extends Link> {
+interface Opened<L extends Link> {
   readonly link: L;
   readonly told: Told;
 }
 
 /** An open publisher, with the writer that the core would be: one packet at a time, ready probes echoed in between. */
-export interface OpenedPublisher extends Opened<Sender> {
+interface OpenedPublisher extends Opened<Sender> {
   readonly sealer: Sealer;
   /** Resolves when the link has taken the packet. */
   publish(topic: string, ...records: (string | RecordInit)[]): Promise<void>;
@@ -72,7 +75,7 @@ export interface OpenedPublisher extends Opened<Sender> {
 }
 
 /** What a test may choose of a link. */
-export type Choice = Partial<Pick<LinkSpec, 'endpoint' | 'mode' | 'hwmPackets' | 'closeLingerMs' | 'clock'>>;
+type Choice = Partial<Pick<LinkSpec, 'endpoint' | 'mode' | 'hwmPackets' | 'closeLingerMs' | 'clock'>>;
 
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -4,8 +4,7 @@ import { context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { BusError } from '../../../src/core/errors.ts';
 import type { Peer, TransportFeatures } from '../../../src/core/transport.ts';
-import type { Conforms } from '../conformance.ts';
-import type { Bench } from './bench.ts';
+import type { Bench, Conforms } from './bench.ts';
 import { Sealer } from './packets.ts';
 import { bounded, fill, Gate, handOver, isReady, until } from './waiting.ts';
 

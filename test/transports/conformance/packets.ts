@@ -52,7 +52,7 @@ export function textsOf({ packet }: IncomingPacket): string[] {
 }
 
 /** What became of the messages of one test; see `accounting`. */
-export interface Accounting {
+interface Accounting {
   readonly accepted: number;
   readonly seen: number;
   readonly lost: number;

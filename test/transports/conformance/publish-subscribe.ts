@@ -1,7 +1,7 @@
 /** Conformance: publish and subscribe. */
 import assert from 'node:assert/strict';
 import type { TransportFeatures } from '../../../src/core/transport.ts';
-import type { Conforms } from '../conformance.ts';
+import type { Conforms } from './bench.ts';
 import { accounting, textsOf } from './packets.ts';
 import { handOver, isReady, offers, until } from './waiting.ts';
 

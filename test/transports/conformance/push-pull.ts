@@ -1,6 +1,6 @@
 /** Conformance: push and pull. */
 import assert from 'node:assert/strict';
-import type { Conforms } from '../conformance.ts';
+import type { Conforms } from './bench.ts';
 import type { TransportFeatures } from '../../../src/core/transport.ts';
 import { accounting, GarbagePacket, Sealer } from './packets.ts';
 import { fill, Gate, handOver, isReady, offers, until } from './waiting.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { BusError } from '../../../src/core/errors.ts';
 import type { IncomingPacket, Peer, TransportFeatures } from '../../../src/core/transport.ts';
-import type { Conforms } from '../conformance.ts';
+import type { Conforms } from './bench.ts';
 import { GarbagePacket, Sealer, textsOf } from './packets.ts';
 import { fill, Gate, handOver, isReady, offers, pause, until } from './waiting.ts';
 

@@ -1,8 +1,7 @@
 /** Conformance: what a publisher does about a subscriber that stands still, beside one that reads. */
 import assert from 'node:assert/strict';
 import type { PublishSpec, SlowSubscribers, TransportFeatures } from '../../../src/core/transport.ts';
-import type { Conforms } from '../conformance.ts';
-import type { Bench } from './bench.ts';
+import type { Bench, Conforms } from './bench.ts';
 import { accounting } from './packets.ts';
 import { fill, Gate, until } from './waiting.ts';
 

@@ -259,7 +259,7 @@ describe('a subscriber', () => {
     const next = async (): Promise<string> => String((await bounded(pub.receive(), 'a probe'))[0]);
     for (const waitMs of [500, 1000, 2000, 4000, 4000]) {
       asked.push(await next());
-      assert.match(asked.at(-1)!, /^\u0001_tb\.ready\.[0-9a-f-]{36}\0$/);
+      assert.match(asked.at(-1)!.slice(1, -1), /^_tb\.ready\.[0-9a-f-]{36}$/);
       clock.advance(waitMs - 1);
       clock.advance(1);
       assert.equal(await next(), asked.at(-1)!.replace('\u0001', '\u0000'), 'the old one is given up');

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Push, Reply } from 'zeromq';
-import { BusError } from '../../../src/core/errors.ts';
-import type { IncomingPacket, Receiver } from '../../../src/core/transport.ts';
-import type { Opened } from '../conformance/bench.ts';
-import { accounting, GarbagePacket, Sealer, textsOf } from '../conformance/packets.ts';
+import type { IncomingPacket } from '../../../src/core/transport.ts';
+import { Sealer, textsOf } from '../conformance/packets.ts';
 import { bounded, fill, Gate, handOver, isReady, offers, pause, until } from '../conformance/waiting.ts';
 import { endsByItself } from './ends-by-itself.ts';
 import { benchFor, SCHEMES, whenFree } from './subjects.ts';

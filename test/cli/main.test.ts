@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import { Pull } from 'zeromq';
+import { parseForward, USAGE } from '../../src/cli/forward-arguments.ts';
+import { bounded, isReady, until } from '../transports/conformance/waiting.ts';
+import { rawSocket } from '../transports/zeromq/link-spec.ts';
+import { benchFor } from '../transports/zeromq/subjects.ts';
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly errors: () => string;
+  readonly code: Promise<number | null>;
+}
+
+/** Runs the command line in a process of its own, ended at the latest with the test. */
+function run(t: TestContext, ...args: string[]): Run {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (data: Buffer) => {
+    output += data.toString();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    errors += data.toString();
+  });
+  const code = once(child, 'close').then(([status]) => status as number | null);
+  return { child, output: () => output, errors: () => errors, code };
+}
+
+async function started(t: TestContext, ...args: string[]): Promise<Run & { in: string; out: string }> {
+  const running = run(t, 'forward', ...args);
+  await until(
+    () => running.output().split('\n').length === 3,
+    () => `two addresses: ${running.errors()}`,
+  );
+  const [, inside, outside] = /^publishers connect to (\S+)\nsubscribers connect to (\S+)\n$/.exec(running.output())!;
+  return { ...running, in: inside!, out: outside! };
+}
+
+describe('tracebus', () => {
+  it('prints its usage and its version', async (t) => {
+    for (const args of [['--help'], ['help'], ['forward', '--help']]) {
+      const help = run(t, ...args);
+      assert.equal(await bounded(help.code, 'the end'), 0);
+      assert.equal(help.output().trim(), USAGE);
+    }
+    const version = run(t, '--version');
+    assert.equal(await bounded(version.code, 'the end'), 0);
+    const { version: expected } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    assert.equal(version.output().trim(), expected);
+  });
+
+  it('exits with 2 and its usage when the arguments are wrong', async (t) => {
+    const bad: readonly (readonly [says: RegExp, ...args: string[]])[] = [
+      [/A command is missing/],
+      [/no command "proxy"/, 'proxy'],
+      [/Both --in and --out/, 'forward', '--in', '5555'],
+      [/--out: .*port from 0 to 65535/, 'forward', '--in', '0', '--out', '65536'],
+    ];
+    for (const [says, ...args] of bad) {
+      const refused = run(t, ...args);
+      assert.equal(await bounded(refused.code, 'the end'), 2);
+      assert.match(refused.errors(), says);
+      assert.ok(refused.errors().includes('Usage:'));
+      assert.equal(refused.output(), '');
+    }
+  });
+});
+
+describe('tracebus forward', () => {
+  it('forwards between the addresses it prints, and ends at once with 0 on SIGINT and SIGTERM', async (t) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const running = await started(t, '--in', '0', '--out', '0');
+      const bench = benchFor(t, 'tcp', { tolerant: true });
+      const subscriber = await bench.subscriber({ endpoint: running.out, patterns: ['a'], ready: false });
+      const publisher = await bench.publisher({ endpoint: running.in, mode: 'connect' });
+      await isReady((end) => subscriber.link.ready({ signal: end, publishers: 1 }), 'the way through');
+      await publisher.publish('a', 'hello');
+      await until(() => subscriber.told.texts.length === 1, 'the message');
+      const since = performance.now();
+      running.child.kill(signal);
+      assert.equal(await bounded(running.code, 'the end'), 0);
+      assert.ok(performance.now() - since < 1000);
+      assert.equal(running.errors(), '');
+    }
+  });
+
+  it('exits with 1 and names the way out when a port is taken', async (t) => {
+    const taken = rawSocket(t, new Pull());
+    taken.bindSync('tcp://127.0.0.1:*');
+    const refused = run(t, 'forward', '--in', taken.lastEndpoint!.split(':').at(-1)!, '--out', '0');
+    assert.equal(await bounded(refused.code, 'the end'), 1);
+    assert.match(refused.errors(), /^tracebus: BIND_FAILED: The port is in use .*Use another port/);
+  });
+});
+
+describe('the arguments of forward', () => {
+  it('are ports on a host, or whole endpoints', () => {
+    const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565' };
+    assert.deepEqual(parseForward(['--in', '5555', '--out', '5565']), both);
+    assert.deepEqual(parseForward(['--in=5555', '--out=ipc:///run/x', '--host=*']), {
+      in: 'tcp://*:5555',
+      out: 'ipc:///run/x',
+    });
+    assert.equal(parseForward(['-h']), 'help');
+  });
+
+  const bad: readonly (readonly [says: RegExp, ...args: string[]])[] = [
+    [/Both/],
+    [/Both/, '--out', '1'],
+    [/--in: .*port/, '--in', 'x', '--out', '1'],
+    [/--in: .*scheme/, '--in', 'udp://a:1', '--out', '1'],
+    [/--host is for ports/, '--in', 'inproc://a', '--out', 'inproc://b', '--host', 'x'],
+    [/--bogus/, '--in', '1', '--out', '2', '--bogus'],
+    [/extra/, '--in', '1', '--out', '2', 'extra'],
+  ];
+  for (const [says, ...args] of bad) {
+    it(`refuse ${JSON.stringify(args.join(' '))}`, () => {
+      assert.throws(() => parseForward(args), { name: 'UsageError', message: says });
+    });
+  }
+});
