@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
 /** The two analytics processes, and how many rows each averages. */
-export const WINDOWS = { 'analytics-short': 10, 'analytics-long': 50 } as const;
+export const WINDOWS = { 'analytics-short': 20, 'analytics-long': 100 } as const;
 
 /** The processes, in the order in which they are shown. */
 export const SERVICES = ['feed', 'analytics-short', 'analytics-long', 'recorder', 'monitor'] as const;

@@ -8,13 +8,12 @@
 import compose from 'koa-compose';
 import { BusError } from './errors.ts';
 import type { Middleware, Next } from './middleware.ts';
-import { RECEIVE_STAGES, SEND_STAGES } from './middleware.ts';
+import { guarded, marking, misuse, settling } from './next-contract.ts';
+import type { Run, Step } from './next-contract.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { rewindReceive, rewindSend } from './rewind.ts';
 import type { SendContext } from './send-context.ts';
-
-type Step<C> = (ctx: C, next: Next) => unknown;
-type Run<C> = (ctx: C) => Promise<void>;
+import { checkStack, receiveOrder, sendOrder } from './stack.ts';
 
 /** What the bus adds to the user's steps. */
 export interface ChainEnds {
@@ -46,45 +45,11 @@ export interface Chains {
   readonly receiveNames: readonly string[];
 }
 
-/** Where the built-in payload steps stand, whatever the order of `use`; a user's own stand innermost. */
-const PAYLOAD_RANKS: ReadonlyMap<string, number> = new Map([
-  ['compress', 10],
-  ['encrypt', 20],
-  ['sign', 30],
-]);
-const USER_RANK = 100;
-
-/** @throws BusError INVALID_PIPELINE that names the middleware and says what to do */
-export function checkStack(stack: readonly Middleware[]): void {
-  const names = new Set<string>();
-  let serializer: string | undefined;
-  for (const { name, stage, repeatable } of stack) {
-    if (names.has(name)) throw invalid(`Two middleware are named "${name}"`, 'Give each a name of its own.');
-    names.add(name);
-    if (!SEND_STAGES.includes(stage)) {
-      throw invalid(`Middleware "${name}" has the unknown stage "${String(stage)}"`, `Stages are ${SEND_STAGES.join(', ')}.`);
-    }
-    if (stage === 'serialize') {
-      if (serializer !== undefined) {
-        throw invalid(`"${serializer}" and "${name}" both serialize`, 'Keep one; a Codec that combines them is one.');
-      }
-      serializer = name;
-    }
-    if (repeatable !== undefined && stage !== 'body') {
-      throw invalid(
-        `Middleware "${name}" repeats at stage "${stage}"`,
-        'Repeat at stage body: from there every later stage runs afresh for each attempt.',
-      );
-    }
-  }
-}
-
 /** Composes the chains. */
 export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chains {
   checkStack(stack);
-  const sending = ordered(stack, SEND_STAGES);
-  // The mirror: within a stage, what was used last is undone first.
-  const receiving = RECEIVE_STAGES.flatMap((stage) => sending.filter((one) => one.stage === stage).reverse());
+  const sending = sendOrder(stack);
+  const receiving = receiveOrder(stack);
   const serializes = stack.some((one) => one.stage === 'serialize');
 
   const sendSteps: SendStep[] = [];
@@ -101,10 +66,10 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
   const sendEnd = marking((ctx: SendContext) => ends.send(ctx));
   const receiveEnd = marking((ctx: ReceiveContext) => ends.receive(ctx));
   return {
-    send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends)),
-    receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends)),
-    sendCancel: composeSteps(sealing, (ctx) => ends.sendCancel(ctx), rewindSend, ends),
-    receiveCancel: composeSteps(verifying, (ctx) => { ends.receiveCancel(ctx); }, rewindReceive, ends),
+    send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
+    receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends.late)),
+    sendCancel: composeSteps(sealing, (ctx) => ends.sendCancel(ctx), rewindSend, ends.late),
+    receiveCancel: composeSteps(verifying, (ctx) => { ends.receiveCancel(ctx); }, rewindReceive, ends.late),
     sealsPayload: sealing.length > 0,
     verifiesPayload: verifying.length > 0,
     serializes,
@@ -122,30 +87,17 @@ type SendStep = NamedStep<SendContext>;
 type ReceiveStep = NamedStep<ReceiveContext>;
 
 function sendStep(middleware: Middleware): SendStep[] {
-  const { name, send } = middleware;
-  return send === undefined ? [] : [{ name, run: send.bind(middleware), middleware }];
+  if (middleware.send === undefined) return [];
+  return [{ name: middleware.name, run: middleware.send.bind(middleware), middleware }];
 }
 
 function receiveStep(middleware: Middleware): ReceiveStep[] {
-  const { name, receive } = middleware;
-  return receive === undefined ? [] : [{ name, run: receive.bind(middleware), middleware }];
+  if (middleware.receive === undefined) return [];
+  return [{ name: middleware.name, run: middleware.receive.bind(middleware), middleware }];
 }
 
 function indexAfterContext(receiving: readonly Middleware[]): number {
-  const before = receiving.filter(({ stage, receive }) => receive !== undefined && stage !== 'body');
-  return before.length;
-}
-
-function ordered(stack: readonly Middleware[], stages: readonly string[]): Middleware[] {
-  return stages.flatMap((stage) => {
-    const group = stack.filter((one) => one.stage === stage);
-    // Array.prototype.sort is stable: equal ranks keep the order of use.
-    return stage === 'payload' ? group.sort((a, b) => rankOf(a) - rankOf(b)) : group;
-  });
-}
-
-function rankOf({ name }: Middleware): number {
-  return PAYLOAD_RANKS.get(name) ?? USER_RANK;
+  return receiving.filter((one) => one.receive !== undefined && one.stage !== 'body').length;
 }
 
 /** Composes from the inside out, so that a repeating step holds everything inside it. */
@@ -153,12 +105,12 @@ function composeSteps<C extends ReceiveContext | SendContext>(
   steps: readonly NamedStep<C>[],
   end: Step<C>,
   rewind: (ctx: C) => () => void,
-  ends: ChainEnds,
+  late: ChainEnds['late'],
 ): Run<C> {
   let inner: Step<C>[] = [end];
   for (const { run, middleware } of [...steps].reverse()) {
     const repeats = middleware?.repeatable !== undefined;
-    const step = middleware === undefined || middleware.awaitsNext === true ? run : guarded(run, repeats, ends);
+    const step = middleware === undefined || middleware.awaitsNext === true ? run : guarded(run, repeats, late);
     inner = repeats ? [repeating(step, middleware, inner, rewind)] : [step, ...inner];
   }
   const composed = compose(inner);
@@ -201,78 +153,6 @@ function leaveQueue(ctx: ReceiveContext | SendContext): void {
   if (ctx.direction === 'receive') return;
   ctx.slot?.release();
   ctx.slot = undefined;
-}
-
-/** Notes on the context how far the message came, which is how a step that forgot `next()` or its promise is found out. */
-function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) => Promise<void> | undefined): Step<C> {
-  return (ctx) => {
-    // The call has been rejected or the message counted as dropped: neither may happen after all.
-    if (ctx.settled) throw misuse(ctx);
-    ctx.reached = true;
-    ctx.ended = false;
-    let result: Promise<void> | undefined;
-    try {
-      result = end(ctx);
-    } catch (error) {
-      ctx.ended = true;
-      throw error;
-    }
-    if (result === undefined) {
-      ctx.ended = true;
-      return undefined;
-    }
-    return result.finally(() => {
-      ctx.ended = true;
-    });
-  };
-}
-
-/** A step that forgets the promise of `next()` must neither end the process nor hide the failure. */
-function guarded<C extends ReceiveContext | SendContext>(step: Step<C>, repeats: boolean, ends: ChainEnds): Step<C> {
-  return (ctx, next) => {
-    let calls = 0;
-    return step(ctx, () => {
-      if (++calls > 1 && !repeats) ctx.doubled = true;
-      const rest = next();
-      rest.catch((error: unknown) => {
-        if (ctx.settled && !ctx.doubled) ends.late(error, ctx);
-      });
-      return rest;
-    });
-  };
-}
-
-/** Turns a broken contract into MIDDLEWARE_MISUSE, and marks the end of the chain. */
-function settling<C extends ReceiveContext | SendContext>(run: Run<C>): Run<C> {
-  return async (ctx) => {
-    try {
-      await run(ctx);
-      if (!ctx.ended || ctx.doubled) throw misuse(ctx);
-    } catch (error) {
-      throw ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
-    } finally {
-      ctx.settled = true;
-    }
-  };
-}
-
-function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {
-  const { topic, endpoint } = ctx;
-  if (ctx.doubled) {
-    const hint = 'Call it once, or declare the middleware repeatable.';
-    return new BusError('MIDDLEWARE_MISUSE', 'a middleware called next() twice', { topic, endpoint, hint, cause });
-  }
-  const what = ctx.settled
-    ? 'a middleware called next() after its chain had ended'
-    : ctx.reached
-      ? 'a middleware did not wait for next()'
-      : 'a middleware returned without calling next()';
-  const hint = 'Return or await next(); to refuse a message throw an error.';
-  return new BusError('MIDDLEWARE_MISUSE', what, { topic, endpoint, hint, cause });
-}
-
-function invalid(what: string, hint: string): BusError {
-  return new BusError('INVALID_PIPELINE', what, { hint });
 }
 
 function bytesOut(ctx: SendContext, next: Next): Promise<void> {

@@ -1,6 +1,6 @@
 /** Time as the bus sees it; injectable, so that tests of time-outs, cool-downs and heartbeats do not sleep. */
 
-/** A handle of {@link Clock.setTimeout}. */
+/** A handle of {@link Clock.setTimeout}; undefined where there is none. */
 export type ClockTimer = unknown;
 
 /** A source of time and timers. */

@@ -22,7 +22,7 @@ export const TICK_MS = 5;
 export class Deadlines {
   readonly #clock: Clock;
   readonly #buckets = new Map<number, Set<Expirable>>();
-  #timer: ClockTimer | undefined;
+  #timer: ClockTimer = undefined;
   #timerTick = Infinity;
 
   constructor(clock: Clock) {

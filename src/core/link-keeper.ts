@@ -37,7 +37,7 @@ export class LinkKeeper<L extends Link> {
   #opening: Promise<L> | undefined;
   #stale = false;
   #closed = false;
-  #retry: ClockTimer | undefined;
+  #retry: ClockTimer = undefined;
   #closing: Promise<void>[] = [];
   /** Peers as far as the transport tells; see `TransportFeatures.peerEvents`. */
   peers = 0;

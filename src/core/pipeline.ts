@@ -1,5 +1,5 @@
 /** The stack of one bus while it is put together, and its start: from then on the chains are composed and nothing changes. */
-import { buildChains, checkStack } from './chain.ts';
+import { buildChains } from './chain.ts';
 import type { ChainEnds, Chains } from './chain.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
@@ -7,6 +7,7 @@ import type { Middleware, MiddlewareFunction } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { RequestChannel } from './request-channel.ts';
 import type { SendContext } from './send-context.ts';
+import { checkStack } from './stack.ts';
 import { stamp } from './stamp.ts';
 
 /** See the head of this file. */

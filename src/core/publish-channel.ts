@@ -29,7 +29,7 @@ export class PublishChannel extends SendingChannel<Sender> {
   /** Names this publisher to those who wait for several behind a forwarder. */
   readonly #id: string = globalThis.crypto.randomUUID();
   readonly #subscriberWaits = new Set<() => void>();
-  #heartbeat: ClockTimer | undefined;
+  #heartbeat: ClockTimer = undefined;
   #closed = false;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {

@@ -54,6 +54,8 @@ class Arrival implements Delivery {
 
   #enter(ctx: ReceiveContext): Promise<void> | undefined {
     this.route.gate.pass(this.ticket);
+    // A step that did not wait has ended the chain: the message is counted as dropped, so it must not be handled too.
+    if (ctx.settled) return undefined;
     return this.#channel.run(ctx, this.subscribers);
   }
 }

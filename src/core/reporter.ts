@@ -1,9 +1,11 @@
 /**
- * The one place where failures are counted and told. An error counts once, however many hands it passes through: when it
- * rejects a call, or when it is logged at warn or above because there is no call to reject.
+ * The one place where failures are counted and told. A failure counts once, however many hands it passes through: when it
+ * rejects a call, or when it is logged at warn or above because there is no call to reject. Several calls that fail for one
+ * reason, with one error between them, are several failures.
  */
 import type { Counters, Operation } from './counters.ts';
-import { BusError, errorType, messageOf } from './errors.ts';
+import type { BusError } from './errors.ts';
+import { errorType, messageOf } from './errors.ts';
 import type { LogLevel, Logger } from './logger.ts';
 import { logAt } from './logger.ts';
 import type { ReceiveContext } from './receive-context.ts';
@@ -19,7 +21,10 @@ export class Reporter {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #onError: OnError | undefined;
-  readonly #counted = new WeakSet();
+  /** Errors that were told because there was no call to reject; the first call that they reject later counts no second time. */
+  readonly #told = new WeakSet();
+  /** Errors that have rejected a call; a handler that passes one on counts no second time. */
+  readonly #rejecting = new WeakSet();
 
   constructor(counters: Counters, logger: Logger, onError: OnError | undefined) {
     this.#counters = counters;
@@ -29,20 +34,31 @@ export class Reporter {
 
   /** Counts an error that rejects a call. */
   rejected(error: unknown, operation: Operation): void {
-    this.#count(error, operation);
+    if (!isObject(error) || !this.#told.delete(error)) this.#counters.errors.add(operation, errorType(error));
+    if (isObject(error)) this.#rejecting.add(error);
   }
 
   /** Counts, logs and hands to `onError` what no call can report. */
   report(error: unknown, operation: Operation, what: string, context?: Context, level: LogLevel = 'error'): void {
     this.#count(error, operation);
     logAt(this.#logger, level, `${what}: ${messageOf(error)}`);
-    if (this.#onError === undefined) return;
-    try {
-      this.#onError(error instanceof Error ? error : new Error(messageOf(error)), context);
-    } catch (failure) {
-      this.#count(failure, operation);
-      this.#logger.error(`onError itself threw: ${messageOf(failure)}`);
-    }
+    const onError: ((error: Error, context?: Context) => unknown) | undefined = this.#onError;
+    if (onError === undefined) return;
+    const told = error instanceof Error ? error : new Error(messageOf(error));
+    guard(
+      () => onError(told, context),
+      (failure) => {
+        this.#count(failure, operation);
+        this.#logger.error(`onError itself threw: ${messageOf(failure)}`);
+      },
+    );
+  }
+
+  /** Calls another listener of the application; what it throws, also as a promise, is reported. */
+  call(name: string, operation: Operation, listener: () => unknown): void {
+    guard(listener, (failure) => {
+      this.report(failure, operation, `${name} itself threw`);
+    });
   }
 
   /** A message or unreadable packet that reached no handler. Expired and late ones are everyday and not errors. */
@@ -57,10 +73,23 @@ export class Reporter {
   }
 
   #count(error: unknown, operation: Operation): void {
-    if (typeof error === 'object' && error !== null) {
-      if (this.#counted.has(error)) return;
-      this.#counted.add(error);
+    if (isObject(error)) {
+      if (this.#rejecting.has(error)) return;
+      this.#told.add(error);
     }
     this.#counters.errors.add(operation, errorType(error));
   }
+}
+
+function guard(listener: () => unknown, failed: (failure: unknown) => void): void {
+  try {
+    const answer = listener();
+    if (answer instanceof Promise) answer.catch(failed);
+  } catch (failure) {
+    failed(failure);
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

@@ -4,7 +4,6 @@
  *
  *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
  */
-import type { Expirable } from './deadlines.ts';
 import { BusError, errorType } from './errors.ts';
 import { admit, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
@@ -14,43 +13,12 @@ import { LinkKeeper } from './link-keeper.ts';
 import { logAt } from './logger.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
-import type { Delivery } from './receive-context.ts';
 import { Replies } from './replies.ts';
-import type { Route } from './routes.ts';
+import { closing, expectWanted, isEnd, noHandler, overflow, RespondCall } from './respond-call.ts';
 import { Routes } from './routes.ts';
 import type { AnyHandler, Subscriber } from './subscriber.ts';
 import { topicFault } from './topics.ts';
 import type { IncomingPacket, Peer, Responder } from './transport.ts';
-
-/** One request from its arrival to its reply. */
-class Call implements Delivery, Expirable {
-  bucket: Set<Expirable> | undefined = undefined;
-  readonly peer: Peer;
-  readonly route: Route;
-  readonly responder: Subscriber | undefined;
-  readonly ticket: number;
-  readonly ctx: ReceiveContext;
-  readonly #run: (call: Call) => Promise<void>;
-
-  constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: Call) => Promise<void>) {
-    this.peer = peer;
-    this.route = route;
-    this.ctx = ctx;
-    this.#run = run;
-    this.responder = route.subscribers.find(({ handler }) => handler !== undefined);
-    this.ticket = route.gate.issue();
-  }
-
-  deliver(): Promise<void> {
-    const turn = this.route.gate.turn(this.ticket);
-    return turn === undefined ? this.#run(this) : turn.then(() => this.#run(this));
-  }
-
-  /** The deadline has passed: nobody waits for the answer any more. */
-  expire(): void {
-    this.ctx.cancel(new BusError('EXPIRED', 'the caller has stopped waiting', { topic: this.ctx.topic }));
-  }
-}
 
 /** See the head of this file. */
 export class RespondChannel {
@@ -61,7 +29,7 @@ export class RespondChannel {
   readonly replies: Replies;
   readonly #kernel: Kernel;
   readonly #fallback: AnyHandler | undefined;
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new Map<string, RespondCall>();
   #closing = false;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect', fallback: AnyHandler | undefined) {
@@ -161,7 +129,7 @@ export class RespondChannel {
   async #onRequest(ctx: ReceiveContext, peer: Peer): Promise<void> {
     const route = this.routes.for(ctx.topic);
     route.received.value++;
-    const call = new Call(peer, route, ctx, (one) => this.#run(one));
+    const call = new RespondCall(peer, route, ctx, (one) => this.#run(one));
     ctx.destination = call;
     const key = callKey(peer.id, ctx.correlation ?? '');
     if (this.#closing || this.intake.full) {
@@ -194,7 +162,7 @@ export class RespondChannel {
     }
   }
 
-  async #run(call: Call): Promise<void> {
+  async #run(call: RespondCall): Promise<void> {
     const { ctx, responder, route, peer } = call;
     route.gate.pass(call.ticket);
     expectWanted(ctx);
@@ -207,7 +175,7 @@ export class RespondChannel {
   }
 
   /** Tells the caller why there is no answer, and counts it here. */
-  async #refuse({ ctx, peer, responder }: Call, error: unknown): Promise<void> {
+  async #refuse({ ctx, peer, responder }: RespondCall, error: unknown): Promise<void> {
     const { counters, logger, settings } = this.#kernel;
     if (ctx.cancelled && isEnd(error)) {
       // The caller knows already.
@@ -235,34 +203,4 @@ export class RespondChannel {
 
 function callKey(peer: string, correlation: string): string {
   return `${peer}\u0000${correlation}`;
-}
-
-/** @throws BusError EXPIRED or CANCELLED for a request that nobody waits for any more */
-function expectWanted(ctx: ReceiveContext): void {
-  if (ctx.cancelled) throw ctx.signal.reason as Error;
-}
-
-/** The two ends that the caller knows of already. */
-function isEnd(error: unknown): boolean {
-  return error instanceof BusError && (error.code === 'EXPIRED' || error.code === 'CANCELLED');
-}
-
-function overflow(ctx: ReceiveContext, limit: number): BusError {
-  return new BusError('OVERFLOW', `${String(limit)} requests are waiting already`, {
-    topic: ctx.topic,
-    endpoint: ctx.endpoint,
-    hint: 'Try again later; on the responder raise `hwmInbound` or `concurrency`.',
-  });
-}
-
-function closing(ctx: ReceiveContext): BusError {
-  return new BusError('CLOSED', 'the responder is closing', { topic: ctx.topic, endpoint: ctx.endpoint });
-}
-
-function noHandler(ctx: ReceiveContext): BusError {
-  return new BusError('NO_HANDLER', `nothing answers "${ctx.topic}" here`, {
-    topic: ctx.topic,
-    endpoint: ctx.endpoint,
-    hint: 'Register one with respond(topic, handler), or check the topic.',
-  });
 }

@@ -198,7 +198,7 @@ export const DURATION_BOUNDS_S: readonly number[] = [
 ];
 
 /** What a span is. Messaging spans are named `{operation} {destination}`, RPC spans after the method. */
-export interface SpanFacts {
+interface SpanFacts {
   readonly kind: 'PRODUCER' | 'CONSUMER' | 'CLIENT' | 'SERVER';
   /** `messaging.operation.name` and the first word of the span's name; absent on RPC spans. */
   readonly operation?: string;

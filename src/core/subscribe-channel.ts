@@ -130,13 +130,10 @@ export class SubscribeChannel extends ReceivingChannel {
 
   #tell(gap: Gap): void {
     const { counters, logger, settings, reporter } = this.kernel;
+    const { onGap } = settings;
     counters.gaps.series('subscribe', gap.topic).value += gap.count;
     logger.info(`missed ${String(gap.count)} message(s) of ${gap.topic} from ${gap.endpoint}`);
-    try {
-      settings.onGap?.(gap);
-    } catch (error) {
-      reporter.report(error, 'subscribe', 'onGap itself threw');
-    }
+    if (onGap !== undefined) reporter.call('onGap', 'subscribe', () => onGap(gap));
   }
 }
 

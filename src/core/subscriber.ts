@@ -32,6 +32,7 @@ export class Subscriber {
   async #limited(ctx: ReceiveContext, handler: AnyHandler, limiter: Limiter): Promise<unknown> {
     await limiter.start(ctx.topic);
     try {
+      if (ctx.settled) return undefined;
       ctx.handled = true;
       return await handler(ctx);
     } finally {

@@ -6,11 +6,10 @@
  */
 import type { Attributes, Histogram, Meter } from '@opentelemetry/api';
 import { ATTR, DURATION_BOUNDS_S, DURATION_METRICS, OTHER_DESTINATION, OTHER_METHOD, SPANS } from '../core/semconv.ts';
-import type { DurationMetric, SpanFacts } from '../core/semconv.ts';
+import type { DurationMetric, SpanKey } from '../core/semconv.ts';
 import { DestinationCache } from './destination-cache.ts';
 import { endpointAttributes } from './endpoint-attributes.ts';
 import { destinationAttributes, rpcAttributes } from './message-attributes.ts';
-import type { SpanKey } from './message-attributes.ts';
 
 /** The attributes of one endpoint and destination: on success, and per error type. */
 interface Outcomes {
@@ -32,7 +31,7 @@ const METRIC_OF: Readonly<Record<SpanKey, DurationMetric>> = {
 };
 
 /** What one message was and how long it took. */
-export interface Timed {
+interface Timed {
   readonly key: SpanKey;
   readonly endpoint: string;
   readonly destination: string;
@@ -86,7 +85,7 @@ function durationAttributes(
   endpoint: string,
   destination: string | undefined,
 ): Attributes {
-  const { operation, type }: SpanFacts = SPANS[key];
+  const { operation, type } = SPANS[key];
   const { [ATTR.networkTransport]: _transport, ...server } = endpointAttributes(endpoint);
   const what =
     operation === undefined || type === undefined

@@ -7,12 +7,9 @@ import type { Attributes } from '@opentelemetry/api';
 import { BusError, ERROR_CODES, errorType } from '../core/errors.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { ATTR, OTHER_METHOD, RPC_SYSTEM, SPANS } from '../core/semconv.ts';
-import type { SpanFacts } from '../core/semconv.ts';
+import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { endpointAttributes } from './endpoint-attributes.ts';
-
-/** The spans by the name that the code gives them. */
-export type SpanKey = keyof typeof SPANS;
 
 /** What all spans of one endpoint and destination have in common. */
 export interface SpanTemplate {
@@ -30,7 +27,7 @@ export function spanTemplate(
   destination: string | undefined,
 ): SpanTemplate {
   const server = endpointAttributes(endpoint);
-  const { operation, type }: SpanFacts = SPANS[span];
+  const { operation, type } = SPANS[span];
   if (operation === undefined || type === undefined) {
     const method = destination ?? OTHER_METHOD;
     const isOne = method !== OTHER_METHOD && !isPattern(method);

@@ -8,16 +8,17 @@ import { messageOf } from '../core/errors.ts';
 import type { Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { ATTR, SPANS } from '../core/semconv.ts';
+import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { failureType } from './message-attributes.ts';
-import type { SpanKey, SpanTemplate } from './message-attributes.ts';
+import type { SpanTemplate } from './message-attributes.ts';
 
 type AnyContext = ReceiveContext | SendContext;
 
 const NO_LINKS: Link[] = [];
 
 /** What a span is started from. */
-export interface MessageSpanInit {
+interface MessageSpanInit {
   readonly key: SpanKey;
   readonly template: SpanTemplate;
   readonly topic: string;

@@ -12,7 +12,7 @@ import { destinationAttributes, rpcAttributes } from './message-attributes.ts';
 const SERIES_CAP = 500;
 
 /** One exported series: what closed buses left behind, and what the live ones have. */
-export interface Point {
+interface Point {
   readonly attributes: Attributes;
   closed: number;
   live: number;

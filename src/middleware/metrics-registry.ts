@@ -16,7 +16,7 @@ import { MetricSeries } from './metric-series.ts';
 import { COUNTS, GAUGES } from './metric-sources.ts';
 
 /** What the registry needs to know of a bus. */
-export interface MeteredBus {
+interface MeteredBus {
   readonly system: string;
   readonly counters: Counters;
 }
@@ -42,7 +42,7 @@ export function registryOf(provider: MeterProvider): MetricsRegistry {
 }
 
 /** See the head of this file. */
-export class MetricsRegistry {
+class MetricsRegistry {
   readonly #buses = new Set<MeteredBus>();
   readonly #systems = new Set<string>();
   readonly #counters: readonly Row<CounterMetric>[];

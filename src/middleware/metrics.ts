@@ -14,10 +14,10 @@ import { BusError } from '../core/errors.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
+import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { Durations } from './durations.ts';
 import { failureType, receivedDestination, spanKeyOf } from './message-attributes.ts';
-import type { SpanKey } from './message-attributes.ts';
 import { quietly } from './message-span.ts';
 import { registryOf } from './metrics-registry.ts';
 

@@ -82,10 +82,10 @@ function encode(codec: Codec, ctx: SendContext): Uint8Array | string {
   try {
     encoded = codec.encode(ctx.body);
   } catch (error) {
-    throw failed('SERIALIZE_FAILED', 'The body cannot be encoded', error, ctx.topic);
+    throw failed('SERIALIZE_FAILED', 'the body cannot be encoded', error, ctx.topic);
   }
   if (typeof encoded === 'string' || encoded instanceof Uint8Array) return encoded;
-  throw new BusError('SERIALIZE_FAILED', `The codec for ${codec.contentType} returned neither bytes nor text`, {
+  throw new BusError('SERIALIZE_FAILED', `the codec for ${codec.contentType} returned neither bytes nor text`, {
     topic: ctx.topic,
     hint: 'Its `encode` must be synchronous and return a Uint8Array or text.',
   });
@@ -95,7 +95,7 @@ function decode(codec: Codec, ctx: ReceiveContext): unknown {
   try {
     return codec.decode(ctx.payload);
   } catch (error) {
-    throw failed('DESERIALIZE_FAILED', `The payload is not ${codec.contentType}`, error, ctx.topic);
+    throw failed('DESERIALIZE_FAILED', `the payload is not ${codec.contentType}`, error, ctx.topic);
   }
 }
 
@@ -113,7 +113,7 @@ function failed(
 function expectContentType(ctx: ReceiveContext, expected: string): void {
   const given = ctx.headers.getText('content-type') ?? (ctx.epoch === 0 ? expected : JSON_CONTENT_TYPE);
   if (given === expected || bareType(given) === bareType(expected)) return;
-  throw new BusError('DESERIALIZE_FAILED', `The payload is ${given}, and this bus reads ${expected}`, {
+  throw new BusError('DESERIALIZE_FAILED', `the payload is ${given}, and this bus reads ${expected}`, {
     topic: ctx.topic,
     hint: 'Give every bus that talks to this one the same `serializer`.',
   });

@@ -8,7 +8,7 @@ import type { MessageHeaders } from '../core/headers.ts';
 import { quietly } from './message-span.ts';
 
 /** What writes and reads trace headers: a propagator, or the API's `propagation`, which asks the global one. */
-export type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
+type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
 
 const setter: TextMapSetter<MessageHeaders> = {
   set: (headers, name, value) => {

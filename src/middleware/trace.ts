@@ -10,24 +10,24 @@
  * nothing but call `next()`.
  */
 import { ROOT_CONTEXT, context, isSpanContextValid, propagation, trace as api } from '@opentelemetry/api';
-import type { Span, Tracer, TracerProvider } from '@opentelemetry/api';
+import type { Span, TextMapPropagator, Tracer, TracerProvider } from '@opentelemetry/api';
 import { BusError } from '../core/errors.ts';
 import type { Middleware } from '../core/middleware.ts';
 import { ATTR, SCHEMA_URL, SCOPE_NAME } from '../core/semconv.ts';
+import type { SpanKey } from '../core/semconv.ts';
 import { DestinationCache } from './destination-cache.ts';
 import { receivedDestination, spanTemplate } from './message-attributes.ts';
-import type { SpanKey, SpanTemplate } from './message-attributes.ts';
+import type { SpanTemplate } from './message-attributes.ts';
 import { runInSpan, startMessageSpan } from './message-span.ts';
 import { hasPropagator, hasTracer } from './tracer-presence.ts';
 import { extractContext, injectContext } from './trace-headers.ts';
-import type { HeaderPropagator } from './trace-headers.ts';
 
 /** Options of {@link trace}. */
 export interface TraceOptions {
   /** @default the global provider, asked for when the bus starts */
   readonly tracerProvider?: TracerProvider;
   /** Writes and reads the trace headers. @default the global propagator: W3C traceparent, tracestate and baggage */
-  readonly propagator?: HeaderPropagator;
+  readonly propagator?: Pick<TextMapPropagator, 'inject' | 'extract'>;
   /**
    * `true` starts a new trace for each event and pushed message received, which only links to the sender's; baggage still
    * comes along. By default the sender's span is parent and link. Requests always continue the caller's trace.

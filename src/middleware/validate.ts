@@ -105,7 +105,7 @@ function checkBody(schema: StandardSchema, ctx: Context, next: Next): Promise<vo
 
 function accept(result: StandardResult<unknown>, ctx: Context, next: Next): Promise<void> {
   if (result.issues !== undefined) {
-    throw new BusError('VALIDATION_FAILED', `The body does not fit its schema: ${describeIssues(result.issues)}`, {
+    throw new BusError('VALIDATION_FAILED', `the body does not fit its schema: ${describeIssues(result.issues)}`, {
       topic: ctx.topic,
       hint: ctx.direction === 'send' ? 'Correct the body, or the schema.' : 'Correct the sender, or the schema.',
       cause: result.issues,
@@ -117,7 +117,7 @@ function accept(result: StandardResult<unknown>, ctx: Context, next: Next): Prom
 
 /** The standard asks a schema to return issues, not to throw. */
 function broken(error: unknown, ctx: Context): BusError {
-  return new BusError('VALIDATION_FAILED', `The schema itself failed: ${messageOf(error)}`, {
+  return new BusError('VALIDATION_FAILED', `the schema itself failed: ${messageOf(error)}`, {
     topic: ctx.topic,
     hint: 'A schema must return issues instead of throwing.',
     cause: error,

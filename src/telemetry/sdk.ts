@@ -29,7 +29,7 @@ const discard: SpanProcessor = {
 };
 
 /** A started SDK. */
-export interface StartedSdk {
+interface StartedSdk {
   /** Answers a scrape; undefined where Prometheus is off. */
   readonly onScrape: ScrapeHandler | undefined;
   /** Exports what has ended so far. */

@@ -1,11 +1,10 @@
 /** Buses over real sockets for the tests of this folder: quiet, recorded, and closed when the test ends. */
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Gap } from '../../src/core/gap-detector.ts';
 import { MessageBus } from '../../src/message-bus.ts';
 import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../transports/conformance/waiting.ts';
 
 /** Binds a free port. */
@@ -48,11 +47,7 @@ export async function addressOf(bus: MessageBus, pattern: string): Promise<strin
 
 /** A loopback endpoint where nobody listens. */
 export async function freeEndpoint(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `tcp://127.0.0.1:${String(port)}`;
+  return `tcp://127.0.0.1:${String(await freePort())}`;
 }
 
 /** Runs a call for each of `count` indexes, `atOnce` of them at a time. */

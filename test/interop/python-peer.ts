@@ -14,6 +14,8 @@ import { findPython } from '../../scripts/find-python.ts';
 /** Long enough for a start on a busy machine; nothing waits so long when it works. */
 const BOUND_MS = 20_000;
 
+let python: string | undefined;
+
 /** See the head of this file. */
 export class PythonPeer {
   readonly exited: Promise<number | null>;
@@ -26,7 +28,8 @@ export class PythonPeer {
 
   constructor(t: TestContext, program: string, ...args: readonly string[]) {
     const file = fileURLToPath(new URL(`./peers/${program}.py`, import.meta.url));
-    const child = spawn(findPython(), [file, ...args], { stdio: 'pipe' });
+    python ??= findPython();
+    const child = spawn(python, [file, ...args], { stdio: 'pipe' });
     this.#program = program;
     this.#child = child;
     child.stdin.on('error', () => {}); // it has ended: what it said and its exit tell the rest

@@ -142,7 +142,7 @@ test('a schema that throws or rejects is VALIDATION_FAILED too', async () => {
   for (const one of [throwing, rejecting]) {
     assert.match(
       String(await run(validate({ '>': one }), receiveContext())),
-      /VALIDATION_FAILED: The schema itself failed: broken/,
+      /VALIDATION_FAILED: the schema itself failed: broken/,
     );
   }
 });

@@ -1,0 +1,86 @@
+/**
+ * Holds middleware to the contract of `next()`: called once, awaited or returned. Whoever breaks it gets MIDDLEWARE_MISUSE; nothing that
+ * fails behind a forgotten promise is lost, and no such promise ends the process.
+ */
+import { BusError } from './errors.ts';
+import type { Next } from './middleware.ts';
+import type { ReceiveContext } from './receive-context.ts';
+import type { SendContext } from './send-context.ts';
+
+/** One step as koa-compose takes it. */
+export type Step<C> = (ctx: C, next: Next) => unknown;
+
+/** A composed chain. */
+export type Run<C> = (ctx: C) => Promise<void>;
+
+/** Notes on the context how far the message came, which is how a step that forgot `next()` or its promise is found out. */
+export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) => Promise<void> | undefined): Step<C> {
+  return (ctx) => {
+    // The call has been rejected or the message counted as dropped: neither may happen after all.
+    if (ctx.settled) throw misuse(ctx);
+    ctx.reached = true;
+    ctx.ended = false;
+    let result: Promise<void> | undefined;
+    try {
+      result = end(ctx);
+    } catch (error) {
+      ctx.ended = true;
+      throw error;
+    }
+    if (result === undefined) {
+      ctx.ended = true;
+      return undefined;
+    }
+    return result.finally(() => {
+      ctx.ended = true;
+    });
+  };
+}
+
+/** A step that forgets the promise of `next()` must neither end the process nor hide the failure. */
+export function guarded<C extends ReceiveContext | SendContext>(
+  step: Step<C>,
+  repeats: boolean,
+  late: (error: unknown, ctx: C) => void,
+): Step<C> {
+  return (ctx, next) => {
+    let calls = 0;
+    return step(ctx, () => {
+      if (++calls > 1 && !repeats) ctx.doubled = true;
+      const rest = next();
+      rest.catch((error: unknown) => {
+        if (ctx.settled && !ctx.doubled) late(error, ctx);
+      });
+      return rest;
+    });
+  };
+}
+
+/** Turns a broken contract into MIDDLEWARE_MISUSE, and marks the end of the chain. */
+export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): Run<C> {
+  return async (ctx) => {
+    try {
+      await run(ctx);
+      if (!ctx.ended || ctx.doubled) throw misuse(ctx);
+    } catch (error) {
+      throw ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
+    } finally {
+      ctx.settled = true;
+    }
+  };
+}
+
+export function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {
+  const { topic, endpoint } = ctx;
+  if (ctx.doubled) {
+    const hint = 'Call it once, or declare the middleware repeatable.';
+    return new BusError('MIDDLEWARE_MISUSE', 'a middleware called next() twice', { topic, endpoint, hint, cause });
+  }
+  const what = ctx.settled
+    ? 'a middleware called next() after its chain had ended'
+    : ctx.reached
+      ? 'a middleware did not wait for next()'
+      : 'a middleware returned without calling next()';
+  const hint = 'Return or await next(); to refuse a message throw an error.';
+  return new BusError('MIDDLEWARE_MISUSE', what, { topic, endpoint, hint, cause });
+}

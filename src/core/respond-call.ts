@@ -1,0 +1,67 @@
+/** One request from its arrival to its reply, and why it may not be run. */
+import type { Expirable } from './deadlines.ts';
+import { BusError } from './errors.ts';
+import type { Delivery, ReceiveContext } from './receive-context.ts';
+import type { Route } from './routes.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { Peer } from './transport.ts';
+
+/** See the head of this file. */
+export class RespondCall implements Delivery, Expirable {
+  bucket: Set<Expirable> | undefined = undefined;
+  readonly peer: Peer;
+  readonly route: Route;
+  readonly responder: Subscriber | undefined;
+  readonly ticket: number;
+  readonly ctx: ReceiveContext;
+  readonly #run: (call: RespondCall) => Promise<void>;
+
+  constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: RespondCall) => Promise<void>) {
+    this.peer = peer;
+    this.route = route;
+    this.ctx = ctx;
+    this.#run = run;
+    this.responder = route.subscribers.find(({ handler }) => handler !== undefined);
+    this.ticket = route.gate.issue();
+  }
+
+  deliver(): Promise<void> {
+    const turn = this.route.gate.turn(this.ticket);
+    return turn === undefined ? this.#run(this) : turn.then(() => this.#run(this));
+  }
+
+  /** The deadline has passed: nobody waits for the answer any more. */
+  expire(): void {
+    this.ctx.cancel(new BusError('EXPIRED', 'the caller has stopped waiting', { topic: this.ctx.topic }));
+  }
+}
+
+/** @throws BusError EXPIRED or CANCELLED for a request that nobody waits for any more */
+export function expectWanted(ctx: ReceiveContext): void {
+  if (ctx.cancelled) throw ctx.signal.reason as Error;
+}
+
+/** The two ends that the caller knows of already. */
+export function isEnd(error: unknown): boolean {
+  return error instanceof BusError && (error.code === 'EXPIRED' || error.code === 'CANCELLED');
+}
+
+export function overflow(ctx: ReceiveContext, limit: number): BusError {
+  return new BusError('OVERFLOW', `${String(limit)} requests are waiting already`, {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    hint: 'Try again later; on the responder raise `hwmInbound` or `concurrency`.',
+  });
+}
+
+export function closing(ctx: ReceiveContext): BusError {
+  return new BusError('CLOSED', 'the responder is closing', { topic: ctx.topic, endpoint: ctx.endpoint });
+}
+
+export function noHandler(ctx: ReceiveContext): BusError {
+  return new BusError('NO_HANDLER', `nothing answers "${ctx.topic}" here`, {
+    topic: ctx.topic,
+    endpoint: ctx.endpoint,
+    hint: 'Register one with respond(topic, handler), or check the topic.',
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * A publisher that publishes as fast as `await bus.publish()` in a plain loop goes, and minds its memory. Argument: what it does
+ * about slow subscribers. `{ publish: count, bytes }` publishes bodies `{ index, filling }` of about so many bytes and says how
+ * many were accepted and rejected, how long it took, and how far memory rose in megabytes; `{ stats: true }` says what it counted.
+ */
+import { MessageBus } from '../../../src/message-bus.ts';
+import { onCommand, say } from './talk.ts';
+
+const [policy = 'leave-behind'] = process.argv.slice(2);
+const SAMPLE_MS = 20;
+const MEGABYTE = 2 ** 20;
+
+const bus = new MessageBus('publisher', {
+  endpoints: { publish: { bind: 'tcp://127.0.0.1:*' } },
+  slowSubscribers: policy as 'leave-behind' | 'wait' | 'drop',
+  publishTimeoutMs: policy === 'wait' ? 60_000 : 1000,
+  heartbeatMs: 100,
+  logLevel: 'warn',
+});
+await bus.ready();
+say({ endpoint: bus.describe().links[0]?.address });
+
+let next = 0;
+
+async function publish(count: number, bytes: number): Promise<void> {
+  const filling = 'x'.repeat(bytes);
+  const { rss } = process.memoryUsage();
+  let highest = rss;
+  const sampling = setInterval(() => {
+    highest = Math.max(highest, process.memoryUsage.rss());
+  }, SAMPLE_MS);
+  const started = performance.now();
+  let accepted = 0;
+  const rejections: Record<string, number> = {};
+  for (let left = count; left > 0; left--) {
+    try {
+      await bus.publish('price.tick', { index: next++, filling });
+      accepted++;
+    } catch (error) {
+      const { code } = error as { code: string };
+      rejections[code] = (rejections[code] ?? 0) + 1;
+    }
+  }
+  const ms = performance.now() - started;
+  clearInterval(sampling);
+  say({ accepted, rejections, ms, roseMb: Math.round((highest - rss) / MEGABYTE) });
+}
+
+onCommand((command: { readonly publish?: number; readonly bytes?: number }) => {
+  if (command.publish === undefined) say({ ...bus.metrics(), ...bus.stats() });
+  else return publish(command.publish, command.bytes ?? 0);
+});
