@@ -8,7 +8,9 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { machine, median } from './machine.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, count: { type: 'string', default: '300000' } } });
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, count: { type: 'string', default: '300000' } },
+});
 const rounds = Number(values.rounds);
 const count = Number(values.count);
 
@@ -62,4 +64,6 @@ for (let i = 0; i < rounds; i++) {
   }
 }
 const [raw, ours] = [median(rates['hand-written'] ?? []), median(rates.tracebus ?? [])];
-console.log(`medians: hand-written ${String(Math.round(raw / 1000))} k msg/s, tracebus ${String(Math.round(ours / 1000))} k msg/s, ratio ${(ours / raw).toFixed(2)}`);
+console.log(
+  `medians: hand-written ${String(Math.round(raw / 1000))} k msg/s, tracebus ${String(Math.round(ours / 1000))} k msg/s, ratio ${(ours / raw).toFixed(2)}`,
+);

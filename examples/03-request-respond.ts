@@ -31,7 +31,10 @@ const client = new MessageBus<Topics>('client', { endpoints: { request: { connec
 const answers = await Promise.all([1, 2, 3].map(() => client.request('state.get', { key: 'answer' })));
 console.log(answers);
 
-for (const call of [client.request('state.get', { key: 'nothing' }), client.request('state.slow', null, { timeoutMs: 50 })]) {
+for (const call of [
+  client.request('state.get', { key: 'nothing' }),
+  client.request('state.slow', null, { timeoutMs: 50 }),
+]) {
   await call.catch((error: unknown) => {
     if (error instanceof BusError) console.log(error.code, error.remoteCode ?? '');
   });

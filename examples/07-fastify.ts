@@ -35,6 +35,10 @@ app.post('/orders', async (request, reply) => {
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 const state: unknown = await (await fetch(`${url}/state`)).json();
 console.log('GET /state', JSON.stringify(state));
-const order = await fetch(`${url}/orders`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"article":7}' });
+const order = await fetch(`${url}/orders`, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: '{"article":7}',
+});
 console.log('POST /orders', order.status);
 await app.close();

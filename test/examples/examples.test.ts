@@ -61,7 +61,10 @@ describe('the examples', () => {
       .replaceAll('Ports.GLOBAL_EVENTS', ports[0] ?? '')
       .replaceAll('Ports.STATE_MANAGEMENT', ports[2] ?? '')
       .replace('import { MessageBus, Ports }', 'import { MessageBus }')
-      .replace("'analytics', {", `'analytics', { ports: { GLOBAL_EVENTS: ${ports[0] ?? ''}, TASK_RESULTS: ${ports[1] ?? ''}, STATE_MANAGEMENT: ${ports[2] ?? ''} },`);
+      .replace(
+        "'analytics', {",
+        `'analytics', { ports: { GLOBAL_EVENTS: ${ports[0] ?? ''}, TASK_RESULTS: ${ports[1] ?? ''}, STATE_MANAGEMENT: ${ports[2] ?? ''} },`,
+      );
     const file = `quick-start.${String(process.pid)}.tmp.ts`;
     writeFileSync(join(FOLDER, file), text);
     try {

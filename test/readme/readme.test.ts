@@ -28,7 +28,10 @@ interface Block {
 
 function blocksOf(file: string): Block[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({ language, text: block }));
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
+    language,
+    text: block,
+  }));
 }
 
 const blocks = blocksOf('README.md');
@@ -59,7 +62,8 @@ describe('the README', () => {
 
   it('shows install, start and test on its first screen', () => {
     const screen = readFileSync(join(ROOT, 'README.md'), 'utf8').split('\n').slice(0, 45).join('\n');
-    for (const command of ['npm install tracebus', 'npm ci && npm start', 'npm ci && npm test']) assert.ok(screen.includes(command), command);
+    for (const command of ['npm install tracebus', 'npm ci && npm start', 'npm ci && npm test'])
+      assert.ok(screen.includes(command), command);
   });
 
   it('names no command that is not run somewhere', () => {
@@ -84,7 +88,11 @@ describe('the README', () => {
   for (const [index, title, lines] of expected) {
     it(`runs its program about ${title}`, async () => {
       const { stdout } = await run(await withFreePorts(programs[index]?.text ?? ''));
-      const seen = stdout.trim().split('\n').filter((line) => !line.includes('http://')).sort();
+      const seen = stdout
+        .trim()
+        .split('\n')
+        .filter((line) => !line.includes('http://'))
+        .sort();
       assert.deepEqual(seen, lines);
     });
   }
@@ -92,7 +100,9 @@ describe('the README', () => {
   it('runs its forwarder and the program behind it', async () => {
     const [inPort, outPort] = [String(await freePort()), String(await freePort())];
     const bin = join(project.folder, 'node_modules/tracebus/dist/cli/main.js');
-    const forwarder = spawn(process.execPath, [bin, 'forward', '--in', inPort, '--out', outPort], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const forwarder = spawn(process.execPath, [bin, 'forward', '--in', inPort, '--out', outPort], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
       await createInterface({ input: forwarder.stdout })[Symbol.asyncIterator]().next();
       const text = (programs[2]?.text ?? '').replaceAll('5555', inPort).replaceAll('5565', outPort);

@@ -15,7 +15,10 @@ export interface PackedProject {
 /** Packs what `npm run build` has made; `dependencies` are linked from this checkout. */
 export function packedProject(dependencies: readonly string[]): PackedProject {
   const folder = mkdtempSync(join(tmpdir(), 'tracebus-packed-'));
-  execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: ROOT, stdio: 'pipe' });
+  execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
+    cwd: ROOT,
+    stdio: 'pipe',
+  });
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   if (tarball === undefined) throw new Error('npm pack made no tarball');
   const modules = join(folder, 'node_modules');

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import {
+  ATTR,
+  COUNTER_METRICS,
+  DURATION_BOUNDS_S,
+  DURATION_METRICS,
+  GAUGE_METRICS,
+  SPANS,
+} from '../../src/core/semconv.ts';
+
+const tables = [COUNTER_METRICS, GAUGE_METRICS, DURATION_METRICS];
+const metrics = tables.flatMap((table) => Object.values(table));
+const doc = (name: string) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8');
+
+test('every metric has a name of its own, one of the namespaces, and only attributes that are listed', () => {
+  assert.equal(new Set(metrics.map(({ name }) => name)).size, metrics.length);
+  const known = new Set<string>(Object.values(ATTR));
+  for (const { name, attributes, description, instrument, unit } of metrics) {
+    assert.match(name, /^(messagebus\.|messaging\.(client|process)\.|rpc\.(client|server)\.)[a-z._]+$/);
+    assert.deepEqual([name, attributes.filter((one) => !known.has(one))], [name, []]);
+    assert.equal(attributes[0], 'messaging.system.name');
+    assert.match(description, /^[A-Z].*\.$/);
+    assert.match(unit, instrument === 'histogram' ? /^s$/ : /^\{[a-z]+\}$/);
+  }
+});
+
+test('no name is one that the conventions have given up', () => {
+  const given = [...metrics.map(({ name }) => name), ...Object.values(ATTR)];
+  const deprecated =
+    /^messaging\.(publish|receive)\.|^messaging\.process\.messages$|^messaging\.(operation|system)$|^rpc\.(system|service)$|^net\./;
+  assert.deepEqual(
+    given.filter((name) => deprecated.test(name)),
+    [],
+  );
+  for (const { type } of Object.values(SPANS)) assert.ok(type === undefined || type === 'send' || type === 'process');
+});
+
+test('the bucket bounds are those of the conventions', () => {
+  assert.deepEqual(DURATION_BOUNDS_S, [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]);
+});
+
+test('docs/metrics.md has a row with name, instrument and unit for each metric', () => {
+  const rows = doc('metrics').split('\n');
+  for (const { name, instrument, unit } of metrics) {
+    const row = rows.find((line) => line.startsWith('|') && line.includes(`| \`${name}\` |`));
+    assert.ok(row?.includes(`| ${instrument} | \`${unit}\` |`) === true, name);
+  }
+});
+
+test('docs/observability.md names each span and each attribute', () => {
+  const text = doc('observability');
+  for (const { kind, operation } of Object.values(SPANS)) {
+    assert.ok(text.includes(kind), kind);
+    if (operation !== undefined) assert.ok(text.includes(`\`${operation} {`), operation);
+  }
+  for (const name of Object.values(ATTR)) assert.ok(text.includes(`\`${name}\``), name);
+});
