@@ -49,7 +49,8 @@ export interface MessageBusConfig extends BusOptions {
 }
 
 const aStack = (value: unknown): string | undefined => (Array.isArray(value) ? undefined : 'a list of middleware');
-const anObject = (value: unknown): string | undefined => (typeof value === 'object' && value !== null ? undefined : 'an object');
+const anObject = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null ? undefined : 'an object';
 
 const CHECKS = {
   ports: anObject,

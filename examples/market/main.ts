@@ -12,6 +12,9 @@ import { settle } from './settle.ts';
 import { makeWiring } from './wiring.ts';
 
 const SHOW_EVERY_MS = 1000;
+const FULL_SPEED =
+  'At full speed events wait in queues, and that is most of their latency: see --rate 1000 without it.';
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -51,8 +54,11 @@ async function main(args: readonly string[]): Promise<number> {
     if (ending.signal.aborted) processes.kill(); // asked twice
     ending.abort();
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  process.stdout.on('error', onSignal); // whoever was reading has gone
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.stdout.on('error', () => {
+    ending.abort(); // whoever was reading has gone
+  });
+  const unwatch = watchNpm(onSignal);
 
   let code = options.isJson ? 1 : 0;
   try {
@@ -61,7 +67,8 @@ async function main(args: readonly string[]): Promise<number> {
     if (!ending.signal.aborted) fail((error as Error).message);
   }
   await Promise.all([processes.stop(), control.close()]);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+  unwatch();
   if (failure === undefined) return code;
   process.stderr.write(`The demo failed: ${failure}.\n`);
   return 1;
@@ -70,9 +77,9 @@ async function main(args: readonly string[]): Promise<number> {
 /** Rejects when the signal is aborted. */
 async function run(options: Options, control: Control, screen: Screen, signal: AbortSignal): Promise<number> {
   screen.log('Starting a feed, two analytics, a recorder and a monitor ...');
+  if (options.rate === 0) screen.log(FULL_SPEED);
   let before = await control.untilUp();
-  for (const { service, metricsUrl } of Object.values(before))
-    screen.log(`metrics of ${service}: ${metricsUrl ?? 'none'}`);
+  screen.introduce(before);
   await control.start();
 
   const startedAt = performance.now();
@@ -92,4 +99,18 @@ async function run(options: Options, control: Control, screen: Screen, signal: A
   screen.conclude(outcome);
   if (options.isJson) process.stdout.write(`${JSON.stringify(outcome)}\n`);
   return outcome.ok ? 0 : 1;
+}
+
+/** npm passes a SIGTERM to its shell, which dies of it and tells nobody: then the parent of this process is another one. */
+function watchNpm(onGone: () => void): () => void {
+  if (process.env.npm_lifecycle_event === undefined) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, 200);
+  return () => {
+    clearInterval(timer);
+  };
 }

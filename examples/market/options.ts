@@ -1,13 +1,11 @@
 /** The command line of the demo. */
 import { parseArgs } from 'node:util';
+import type { Choices } from './wiring.ts';
 
-export interface Options {
+export interface Options extends Choices {
   /** How long it runs; undefined until Ctrl-C. */
   readonly seconds: number | undefined;
   readonly isJson: boolean;
-  /** Events a second; 0 for no limit. */
-  readonly rate: number;
-  readonly isDroppingOne: boolean;
 }
 
 export const USAGE = `Usage: npm start -- [options]

@@ -23,6 +23,13 @@ export class Screen {
     this.#draw(table);
   }
 
+  /** Who there is. */
+  introduce(reports: Reports): void {
+    for (const { service, pid, metricsUrl } of Object.values(reports)) {
+      this.log(`${service.padEnd(15)}  process ${pid}  metrics ${metricsUrl ?? '-'}`);
+    }
+  }
+
   /** What has happened since `before`, `seconds` after the start. */
   show(seconds: number, reports: Reports, before: Reports, elapsedMs: number): void {
     if (!this.#out.isTTY) {

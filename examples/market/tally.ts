@@ -10,6 +10,7 @@ export type Counts = Record<string, number>;
 /** What a process answers to `demo.report`. */
 export interface Report {
   readonly service: string;
+  readonly pid: number;
   /** Where its metrics can be scraped. */
   readonly metricsUrl: string | undefined;
   readonly published: Counts;
@@ -52,6 +53,7 @@ export class Tally {
     const { published, received, pushed, pulled, requests, latest } = this;
     return {
       service,
+      pid: process.pid,
       metricsUrl,
       published,
       received,

@@ -11,8 +11,16 @@ export const SERVICES = ['feed', 'analytics-short', 'analytics-long', 'recorder'
 
 export type ServiceName = (typeof SERVICES)[number];
 
+/** What the command line decides. */
+export interface Choices {
+  /** Events a second; 0 for as fast as the slowest subscriber takes them. */
+  readonly rate: number;
+  /** analytics-short refuses one event. */
+  readonly isDroppingOne: boolean;
+}
+
 /** What a process is told when it starts. */
-export interface Wiring {
+export interface Wiring extends Choices {
   readonly name: ServiceName;
   /** Where the feed publishes. */
   readonly prices: string;
@@ -22,19 +30,15 @@ export interface Wiring {
   readonly state: string;
   /** Where each process answers the launcher. */
   readonly control: Readonly<Record<ServiceName, string>>;
-  /** Events a second; 0 for as fast as the slowest subscriber takes them. */
-  readonly rate: number;
-  /** analytics-short refuses one event. */
-  readonly isDroppingOne: boolean;
 }
 
 /** Endpoints on free ports, for everyone. */
-export async function makeWiring(options: Pick<Wiring, 'rate' | 'isDroppingOne'>): Promise<Omit<Wiring, 'name'>> {
+export async function makeWiring({ rate, isDroppingOne }: Choices): Promise<Omit<Wiring, 'name'>> {
   const ports = await freePorts(3 + SERVICES.length);
   const next = (): string => `tcp://127.0.0.1:${ports.pop() ?? 0}`;
   const [prices, results, state] = [next(), next(), next()];
   const control = Object.fromEntries(SERVICES.map((name) => [name, next()])) as Record<ServiceName, string>;
-  return { prices, results, state, control, ...options };
+  return { prices, results, state, control, rate, isDroppingOne };
 }
 
 /**

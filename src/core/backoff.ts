@@ -6,7 +6,7 @@
  */
 
 /** What {@link fullJitter} computes from. */
-export interface FullJitterInput {
+interface FullJitterInput {
   /** How many attempts have been followed by a wait before, from 0: the exponent. */
   readonly attempt: number;
   /** The ceiling of the first wait, in milliseconds. */

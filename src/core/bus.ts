@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- one class is the public surface: its overloads and their documentation belong together */
 /**
  * The bus: what applications call. Calls (outgoing), Registrations (incoming) and the Pipeline do the work;
  * docs/architecture.md follows one message through all of it.
@@ -16,7 +17,7 @@ import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import type { DocumentedMetrics } from './counters.ts';
 import { EndpointRoles } from './endpoint-roles.ts';
-import { BusError } from './errors.ts';
+import { BusError, messageOf } from './errors.ts';
 import { Kernel } from './kernel.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Middleware, MiddlewareFunction } from './middleware.ts';
@@ -111,9 +112,13 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
 
   /** Pushes a task or result to one puller. Resolves when a connected peer's socket has accepted it. One argument is the body (topic `results`). */
   push(body: EventBody<Topics, typeof DEFAULT_PUSH_TOPIC>): Promise<void>;
-  push<Name extends EventName<Topics>>(topic: Name, body: EventBody<Topics, Name>, options?: SendOptions): Promise<void>;
+  push<Name extends EventName<Topics>>(
+    topic: Name,
+    body: EventBody<Topics, Name>,
+    options?: SendOptions,
+  ): Promise<void>;
   push(...args: readonly unknown[]): Promise<void> {
-    const { topic, body, options } = topicAndBody<SendOptions>(args, DEFAULT_PUSH_TOPIC);
+    const { topic, body, options } = topicAndBody(args, DEFAULT_PUSH_TOPIC);
     return this.#guarded('push', () => this.#calls.push(topic, body, options));
   }
 
@@ -130,7 +135,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     options?: RequestOptions,
   ): Promise<ReplyBody<Topics, Name>>;
   request(...args: readonly unknown[]): Promise<unknown> {
-    const { topic, body, options } = topicAndBody<RequestOptions>(args, DEFAULT_REQUEST_TOPIC);
+    const { topic, body, options } = topicAndBody(args, DEFAULT_REQUEST_TOPIC);
     return this.#guarded('request', () => this.#calls.request(topic, body, options));
   }
 
@@ -150,14 +155,15 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     options: MessagesOptions = {},
   ): AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>> {
     const { signal, ...rest } = options;
-    let subscription: Subscription | undefined;
-    const stream = new MessageStream(() => {
-      this.#streams.delete(stream);
-      void subscription?.close();
-    }, signal);
-    if (signal?.aborted === true) return stream as AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>>;
-    subscription = this.subscribe(pattern, stream.take as Handler<PatternBody<Topics, Pattern>>, rest);
-    this.#streams.add(stream);
+    const stream = new MessageStream(signal);
+    if (!stream.ended) {
+      const subscription = this.subscribe(pattern, stream.take as Handler<PatternBody<Topics, Pattern>>, rest);
+      this.#streams.add(stream);
+      stream.onEnd(() => {
+        this.#streams.delete(stream);
+        void subscription.close();
+      });
+    }
     return stream as AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>>;
   }
 
@@ -257,9 +263,11 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   close(options: CloseOptions = {}): Promise<CloseReport> {
     if (this.#closing === undefined) {
       for (const stream of this.#streams) stream.end();
-      this.#closing = shutDown(this.#kernel, this.#channels, this.#pipeline.attached, options, () => {
+      const onDrained = (): void => {
         this.#closed = true;
-      });
+      };
+      const { attached: stack } = this.#pipeline;
+      this.#closing = shutDown({ kernel: this.#kernel, channels: this.#channels, stack, onDrained }, options);
     }
     return this.#closing;
   }
@@ -283,7 +291,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       promise = call();
     } catch (error) {
       this.#kernel.reporter.rejected(error, operation);
-      promise = Promise.reject(error as Error);
+      promise = Promise.reject(error instanceof Error ? error : new Error(messageOf(error)));
     }
     promise.catch(ignore);
     return promise;
@@ -302,9 +310,12 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
 }
 
 /** One argument is the body; with two or more the first is the topic. */
-function topicAndBody<O>(args: readonly unknown[], usual: string): { topic: string; body: unknown; options: O } {
+function topicAndBody(
+  args: readonly unknown[],
+  usual: string,
+): { topic: string; body: unknown; options: RequestOptions } {
   const [topic, body] = args.length < 2 ? [usual, args[0]] : args;
-  return { topic: topic as string, body, options: (args[2] ?? {}) as O };
+  return { topic: topic as string, body, options: args[2] ?? {} };
 }
 
 function ignore(): void {

@@ -5,11 +5,15 @@ import type { EndpointChoice, EndpointRoles, Place } from './endpoint-roles.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
 import { sendOut } from './outgoing.ts';
+import type { PublishChannel } from './publish-channel.ts';
 import type { PushChannel } from './push-channel.ts';
 import type { RequestChannel } from './request-channel.ts';
 import { SendContext } from './send-context.ts';
 import type { SendingOperation } from './sending-channel.ts';
 import { assertTopic } from './topics.ts';
+
+type SendingChannel = PublishChannel | PushChannel | RequestChannel;
+type Timed = RequestOptions & { readonly timeoutMs: number };
 
 /** See the head of this file. */
 export class Calls {
@@ -27,26 +31,24 @@ export class Calls {
 
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
     const channel = this.#channels.publisher(this.place('publish', options.endpoint));
-    const ctx = this.#context('publish', topic, body, options, channel.endpoint, this.#kernel.settings.publishTimeoutMs);
-    channel.reserve(ctx);
+    const ctx = this.#reserved(channel, topic, body, { timeoutMs: this.#kernel.settings.publishTimeoutMs, ...options });
     return sendOut(this.#kernel, ctx, 'publish');
   }
 
   push(topic: string, body: unknown, options: SendOptions): Promise<void> {
     const places = this.#roles.places('push', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
-    const ctx = this.#context('push', topic, body, options, channel.endpoint, this.#kernel.settings.pushTimeoutMs);
-    channel.reserve(ctx);
+    const ctx = this.#reserved(channel, topic, body, { timeoutMs: this.#kernel.settings.pushTimeoutMs, ...options });
     return sendOut(this.#kernel, ctx, 'push');
   }
 
   async request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
     const { timeoutMs = this.#kernel.settings.requestTimeoutMs } = options;
-    if (!(timeoutMs >= 0)) throw new RangeError(`Expected \`timeoutMs\` to be a number from 0, got ${String(timeoutMs)}`);
+    if (!(timeoutMs >= 0))
+      throw new RangeError(`Expected \`timeoutMs\` to be a number from 0, got ${String(timeoutMs)}`);
     const places = this.#roles.places('request', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.requester(place)));
-    const ctx = this.#context('request', topic, body, options, channel.endpoint, timeoutMs);
-    channel.reserve(ctx);
+    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs });
     await sendOut(this.#kernel, ctx, 'request');
     return ctx.reply?.body;
   }
@@ -56,30 +58,26 @@ export class Calls {
     return this.#roles.places(pattern, choice)[0] ?? noPlace();
   }
 
-  #context(
-    pattern: SendingOperation,
-    topic: string,
-    body: unknown,
-    options: RequestOptions,
-    endpoint: string,
-    timeoutMs: number,
-  ): SendContext {
+  /** The context of a call, its place in the queue taken. */
+  #reserved(channel: SendingChannel, topic: string, body: unknown, options: Timed): SendContext {
     assertTopic(topic);
-    const { headers, signal, idempotent, retry } = options;
-    return new SendContext({
-      pattern,
-      kind: pattern === 'request' ? 'request' : 'message',
+    const { headers, signal, idempotent, retry, timeoutMs } = options;
+    const { operation } = channel;
+    const ctx = new SendContext({
+      pattern: operation,
+      kind: operation === 'request' ? 'request' : 'message',
       topic,
       body,
       headers: headers === undefined ? new MessageHeaders() : MessageHeaders.from(headers),
-      endpoint,
-      correlation: pattern === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
+      endpoint: channel.endpoint,
+      correlation: operation === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
       deadline: this.#kernel.clock.now() + timeoutMs,
-      timeoutMs,
       signal,
       idempotent,
       retry,
     });
+    channel.reserve(ctx);
+    return ctx;
   }
 
   /** Several endpoints are used in turn: those with a peer first, then those that are not cooling down. */

@@ -27,7 +27,7 @@ export interface ChainEnds {
   sendCancel(ctx: SendContext): Promise<void> | undefined;
   receiveCancel(ctx: ReceiveContext): void;
   /** An error that came after its chain had settled. */
-  late(error: unknown, ctx: ReceiveContext | SendContext): void;
+  readonly late: (error: unknown, ctx: ReceiveContext | SendContext) => void;
 }
 
 /** The composed chains of one bus. */
@@ -69,7 +69,14 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
     send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
     receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends.late)),
     sendCancel: composeSteps(sealing, (ctx) => ends.sendCancel(ctx), rewindSend, ends.late),
-    receiveCancel: composeSteps(verifying, (ctx) => { ends.receiveCancel(ctx); }, rewindReceive, ends.late),
+    receiveCancel: composeSteps(
+      verifying,
+      (ctx) => {
+        ends.receiveCancel(ctx);
+      },
+      rewindReceive,
+      ends.late,
+    ),
     sealsPayload: sealing.length > 0,
     verifiesPayload: verifying.length > 0,
     serializes,

@@ -104,7 +104,10 @@ export class Channels implements ChannelMaps {
   /** What `ready()` waits for. */
   wanted(publishers: number): Wanted[] {
     const list: Wanted[] = [];
-    for (const [pattern, map] of Object.entries(this.#maps()) as [keyof ChannelMaps, Map<string, { keeper: LinkKeeper<Link> }>][]) {
+    for (const [pattern, map] of Object.entries(this.#maps()) as [
+      keyof ChannelMaps,
+      Map<string, { keeper: LinkKeeper<Link> }>,
+    ][]) {
       for (const { keeper } of map.values()) {
         list.push({
           what: `${pattern} ${keeper.endpoint}`,
@@ -114,7 +117,9 @@ export class Channels implements ChannelMaps {
             if (keeper.mode === 'bind' && (pattern === 'pull' || pattern === 'respond')) return;
             // A bound puller works without anybody who pushes; who pushes waits for the puller.
             if (pattern === 'pull' && keeper.mode === 'bind') return;
-            await (pattern === 'subscribe' || pattern === 'pull' ? link.ready({ signal, publishers }) : link.ready(signal));
+            await (pattern === 'subscribe' || pattern === 'pull'
+              ? link.ready({ signal, publishers })
+              : link.ready(signal));
           },
         });
       }

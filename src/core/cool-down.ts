@@ -38,12 +38,16 @@ export class CoolDown {
   /** @throws BusError COOLING_DOWN with the remaining time and the failure that opened it. */
   check(topic: string, endpoint: string): void {
     if (!this.active) return;
-    throw new BusError('COOLING_DOWN', `the endpoint is left alone for another ${String(Math.ceil(this.remainingMs))} ms`, {
-      topic,
-      endpoint,
-      limitMs: this.#windowMs,
-      cause: this.#cause,
-      hint: 'Start the peer (a connection ends the cool-down), or change `failedSocketCooldownMs`.',
-    });
+    throw new BusError(
+      'COOLING_DOWN',
+      `the endpoint is left alone for another ${String(Math.ceil(this.remainingMs))} ms`,
+      {
+        topic,
+        endpoint,
+        limitMs: this.#windowMs,
+        cause: this.#cause,
+        hint: 'Start the peer (a connection ends the cool-down), or change `failedSocketCooldownMs`.',
+      },
+    );
   }
 }

@@ -18,6 +18,9 @@ export interface Expirable {
 /** Coarse enough that a thousand calls share a timer, fine enough for time-outs counted in tens of milliseconds. */
 export const TICK_MS = 5;
 
+/** More than that a timer of Node's does not take: it would fire at once. A later deadline is armed again. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Deadlines of one bus. */
 export class Deadlines {
   readonly #clock: Clock;
@@ -59,7 +62,7 @@ export class Deadlines {
   #arm(tick: number): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timerTick = tick;
-    const delay = Math.max(0, tick * TICK_MS - this.#clock.now());
+    const delay = Math.min(Math.max(0, tick * TICK_MS - this.#clock.now()), LONGEST_MS);
     this.#timer = this.#clock.setTimeout(() => {
       setImmediate(() => {
         this.#fire();
@@ -68,6 +71,8 @@ export class Deadlines {
   }
 
   #fire(): void {
+    // An entry that came between the timer and this turn may have armed another one.
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerTick = Infinity;
     const now = this.#clock.now();

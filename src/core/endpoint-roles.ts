@@ -50,7 +50,9 @@ export class EndpointRoles {
 
   #port(port: number): string {
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-      throw new RangeError(`Expected \`endpoint\` to be a port from 0 to 65535 or a whole endpoint, got ${String(port)}`);
+      throw new RangeError(
+        `Expected \`endpoint\` to be a port from 0 to 65535 or a whole endpoint, got ${String(port)}`,
+      );
     }
     return `tcp://${this.#host}:${String(port)}`;
   }
@@ -66,7 +68,9 @@ function placesOf(pattern: EndpointPattern, role: EndpointRole): readonly Place[
     throw new TypeError(`Expected \`endpoints.${pattern}\` to be { bind: endpoint } or { connect: [endpoint, ...] }`);
   }
   if (pattern === 'publish' && connect.length > 1) {
-    throw new RangeError('Expected `endpoints.publish.connect` to name one forwarder; publish to others with `{ endpoint }`');
+    throw new RangeError(
+      'Expected `endpoints.publish.connect` to name one forwarder; publish to others with `{ endpoint }`',
+    );
   }
-  return (connect as string[]).map((endpoint) => ({ endpoint, mode: 'connect' as const }));
+  return connect.map((endpoint) => ({ endpoint, mode: 'connect' as const }));
 }

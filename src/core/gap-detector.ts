@@ -76,8 +76,12 @@ export class GapDetector {
     if (seen === undefined) {
       if (this.#size >= this.#max) this.#evict();
       seen = { epoch, last: base };
+      if (!this.#streams.has(topic)) {
+        // What was evicted is this very topic: the epochs that it had are gone with it.
+        epochs = new Map();
+        this.#streams.set(topic, epochs);
+      }
       epochs.set(epoch, seen);
-      if (!this.#streams.has(topic)) this.#streams.set(topic, epochs);
       this.#size++;
     }
     this.#recentTopic = topic;
@@ -87,13 +91,9 @@ export class GapDetector {
 
   #evict(): void {
     for (const [topic, epochs] of this.#streams) {
-      if (epochs.size === 0) {
-        this.#streams.delete(topic);
-        continue;
-      }
       this.#streams.delete(topic);
       this.#size -= epochs.size;
-      return;
+      if (epochs.size > 0) return;
     }
   }
 }

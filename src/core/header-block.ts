@@ -223,36 +223,6 @@ export function decodeHeaderBlock(block: Uint8Array, names: string[], values: He
   }
 }
 
-/**
- * The value of one well-known header of a block that `checkHeaderBlock` has passed. Most messages are asked for one or two
- * headers, mostly absent ones: finding that out must not cost a table of all.
- */
-export function findHeader(block: Uint8Array, wanted: number): HeaderValue | undefined {
-  for (let position = 1; position < block.length;) {
-    const id = block[position++] ?? 0;
-    if (id === 0) position += 1 + (block[position] ?? 0);
-    const word = ((block[position] ?? 0) << 8) | (block[position + 1] ?? 0);
-    const start = position + 2;
-    position = start + (word & ~BYTES_VALUE_BIT);
-    if (id !== wanted) continue;
-    const bytes = asBuffer(block);
-    return word >= BYTES_VALUE_BIT ? bytes.subarray(start, position) : bytes.toString('utf8', start, position);
-  }
-  return undefined;
-}
-
-/** The part of a checked block that a signature or AAD covers: all before the signature, or all of it without one. */
-export function unsignedHeaderBlock(block: Uint8Array): Uint8Array {
-  for (let position = 1; position < block.length;) {
-    const entryAt = position;
-    const id = block[position++] ?? 0;
-    if (id === SIGNATURE_ID) return block.subarray(0, entryAt);
-    if (id === 0) position += 1 + (block[position] ?? 0);
-    position += 2 + ((((block[position] ?? 0) << 8) | (block[position + 1] ?? 0)) & ~BYTES_VALUE_BIT);
-  }
-  return block;
-}
-
 /** The same memory as a Buffer, whose methods decode text without a detour. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

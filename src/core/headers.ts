@@ -7,8 +7,9 @@
  */
 
 import { BusError } from './errors.ts';
-import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries, findHeader } from './header-block.ts';
+import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
 import type { HeaderValue } from './header-block.ts';
+import { findHeader } from './header-scan.ts';
 import {
   BYTES_HEADERS,
   HEADER_ID_BY_NAME,

@@ -5,7 +5,7 @@
 import type { Operation } from './counters.ts';
 import { BusError, messageOf } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import type { Release } from './middleware.ts';
+import type { AdmitStep, Release } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
 
 /** Counts and tells a failure of a message that came in. */
@@ -14,9 +14,14 @@ export function reportFailure(kernel: Kernel, ctx: ReceiveContext, operation: Op
     kernel.reporter.inboundDropped(asRejection(error, ctx), operation, ctx);
     return;
   }
-  const errors: unknown[] = error instanceof HandlerErrors ? [...error.errors] : [error];
+  const errors = error instanceof HandlerErrors ? (error.errors as readonly unknown[]) : [error];
   for (const one of errors) {
-    kernel.reporter.report(one, operation, `a handler of "${ctx.subscription ?? ctx.topic}" failed on "${ctx.topic}"`, ctx);
+    kernel.reporter.report(
+      one,
+      operation,
+      `a handler of "${ctx.subscription ?? ctx.topic}" failed on "${ctx.topic}"`,
+      ctx,
+    );
   }
 }
 
@@ -35,23 +40,22 @@ function asRejection(error: unknown, ctx: ReceiveContext): BusError {
 /**
  * Asks the `admit` of each middleware, in the order of the stack. Answers what to call when the message has settled, at once where nobody has to wait.
  */
-export function admit(admits: readonly AdmitStep[], ctx: ReceiveContext): Release | undefined | Promise<Release | undefined> {
+export function admit(
+  admits: readonly AdmitStep[],
+  ctx: ReceiveContext,
+): Release | undefined | Promise<Release | undefined> {
   if (admits.length === 0) return undefined;
   const releases: Release[] = [];
   for (let index = 0; index < admits.length; index++) {
     const answer = admits[index]?.(ctx);
-    if (answer instanceof Promise) return admitSlowly(admits, index + 1, ctx, releases, answer);
+    if (answer instanceof Promise) return admitSlowly(admits.slice(index + 1), ctx, releases, answer);
     if (answer !== undefined) releases.push(answer);
   }
   return all(releases);
 }
 
-/** The `admit` of a middleware. */
-export type AdmitStep = (ctx: ReceiveContext) => Release | undefined | Promise<Release | undefined>;
-
 async function admitSlowly(
-  admits: readonly AdmitStep[],
-  from: number,
+  rest: readonly AdmitStep[],
   ctx: ReceiveContext,
   releases: Release[],
   pending: Promise<Release | undefined>,
@@ -59,7 +63,7 @@ async function admitSlowly(
   try {
     const first = await pending;
     if (first !== undefined) releases.push(first);
-    for (const step of admits.slice(from)) {
+    for (const step of rest) {
       const answer = await step(ctx);
       if (answer !== undefined) releases.push(answer);
     }

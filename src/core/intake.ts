@@ -9,6 +9,7 @@ export class Intake {
   #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #idle: (() => void)[] = [];
+  #breath: (() => void) | undefined = undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -38,7 +39,9 @@ export class Intake {
       return;
     }
     this.#inFlight--;
-    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#inFlight > 0) return;
+    this.#breath?.();
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /**
@@ -48,7 +51,8 @@ export class Intake {
   breather(): Promise<void> | undefined {
     if (this.#inFlight < BURST) return undefined;
     return new Promise((resolve) => {
-      this.#idle.push(resolve);
+      // One is enough: the link reads one packet at a time.
+      this.#breath = resolve;
       setImmediate(resolve);
     });
   }

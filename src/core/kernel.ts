@@ -6,11 +6,11 @@ import { Counters } from './counters.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Gap } from './gap-detector.ts';
 import { MessageHeaders } from './headers.ts';
-import type { AdmitStep } from './incoming.ts';
 import { KIND_NUMBERS } from './kinds.ts';
 import type { LogLevel, Logger } from './logger.ts';
 import { leveledLogger } from './logger.ts';
 import type { CoreBusOptions } from './options.ts';
+import type { AdmitStep } from './middleware.ts';
 import { Reporter } from './reporter.ts';
 import type { SlowSubscribers, Transport } from './transport.ts';
 
@@ -87,7 +87,9 @@ export class Kernel {
 
   /** The transport's own high-water mark where the bus packs. */
   get packedHwm(): number {
-    return this.settings.hwmPackets ?? (this.transport.features.wire === 'native' ? PACKED_HWM : this.settings.hwmOutbound);
+    return (
+      this.settings.hwmPackets ?? (this.transport.features.wire === 'native' ? PACKED_HWM : this.settings.hwmOutbound)
+    );
   }
 
   /** The composed chains; set once, when the bus starts. */

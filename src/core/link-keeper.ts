@@ -179,7 +179,11 @@ export class LinkKeeper<L extends Link> {
     this.peers = 0;
     this.#options.onLink(undefined);
     const closing = link.close().catch((error: unknown) => {
-      this.#kernel.reporter.report(error, this.#options.operation, `closing ${this.endpoint} failed: ${messageOf(error)}`);
+      this.#kernel.reporter.report(
+        error,
+        this.#options.operation,
+        `closing ${this.endpoint} failed: ${messageOf(error)}`,
+      );
     });
     this.#closing.push(closing);
     void closing.then(() => {

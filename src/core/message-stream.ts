@@ -12,18 +12,26 @@ interface Held {
 /** See the head of this file. */
 export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
   readonly #queue: Held[] = [];
-  readonly #onEnd: () => void;
+  #onEnd: (() => void) | undefined;
   #current: Held | undefined;
   #wake: (() => void) | undefined;
   #ended = false;
 
-  constructor(onEnd: () => void, signal: AbortSignal | undefined) {
-    this.#onEnd = onEnd;
+  constructor(signal: AbortSignal | undefined) {
     const end = (): void => {
       this.end();
     };
     signal?.addEventListener('abort', end, { once: true });
     if (signal?.aborted === true) end();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** What to do when the loop is over. */
+  onEnd(run: () => void): void {
+    this.#onEnd = run;
   }
 
   /** The handler of the subscription: settles when the loop is done with the message. */
@@ -39,7 +47,7 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#onEnd();
+    this.#onEnd?.();
     for (const held of this.#queue.splice(0)) held.done();
     this.#wake?.();
   }

@@ -38,6 +38,9 @@ export type Release = () => void;
 /** What `admit` answers: nothing, or what to call when the message has settled, at once or later. */
 export type Admission = Release | undefined | Promise<Release | undefined>;
 
+/** The `admit` of a middleware, bound to it. */
+export type AdmitStep = (ctx: ReceiveContext) => Admission;
+
 /** What a middleware may know of the bus it runs in; given to `attach` once, before the first message. */
 export interface MiddlewareHost {
   readonly serviceName: string;

@@ -92,8 +92,12 @@ const whole =
   (least: number): Check =>
   (value) =>
     Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer from ${String(least)}`;
+/** What a timer of Node's takes: with more it would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 const time: Check = (value) =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? undefined : 'a number of milliseconds from 0';
+  typeof value === 'number' && value >= 0 && value <= LONGEST_MS
+    ? undefined
+    : `a number of milliseconds from 0 to ${String(LONGEST_MS)}`;
 const oneOf =
   (...values: readonly string[]): Check =>
   (value) =>
@@ -152,7 +156,8 @@ export function checkOptions(
 
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' || typeof value === 'function' ? typeof value : String(value);
+  if (typeof value === 'object' || typeof value === 'function') return typeof value;
+  return String(value as number | bigint | boolean | symbol | null | undefined);
 }
 
 /** The config keys of the Python class, and what they are called here. */

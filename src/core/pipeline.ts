@@ -115,13 +115,16 @@ export class Pipeline {
 function expectMiddleware(given: unknown): void {
   const { name, send, receive, admit, repeatable, attach, detach } = Object(given) as Record<string, unknown>;
   const methods = [send, receive, admit, repeatable, attach, detach];
-  if (typeof name === 'string' && name !== '' && methods.every((one) => one === undefined || typeof one === 'function')) return;
+  if (typeof name === 'string' && name !== '' && methods.every((one) => one === undefined || typeof one === 'function'))
+    return;
   throw new TypeError(
     `Expected a middleware to be a function (ctx, next) or an object { name, stage, send?, receive?, ... }, got ${given === null ? 'null' : typeof given}`,
   );
 }
 
-function operationOf(ctx: ReceiveContext | SendContext | undefined): 'publish' | 'push' | 'subscribe' | 'pull' | 'request' | 'respond' {
+function operationOf(
+  ctx: ReceiveContext | SendContext | undefined,
+): 'publish' | 'push' | 'subscribe' | 'pull' | 'request' | 'respond' {
   if (ctx === undefined) return 'publish';
   const sends = ctx.direction === 'send';
   switch (ctx.pattern) {

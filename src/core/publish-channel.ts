@@ -1,6 +1,7 @@
 /**
  * Publishing to one endpoint: settles when the bounded queue has accepted the message, as zmq_send does. Adds heartbeats
- * with the last sequence of each topic that moved, so that subscribers find lost tails too, and answers ready probes.
+ * with the last sequence of each topic that moved, so that subscribers find lost tails too, and answers ready probes. As a
+ * full subscriber loses heartbeats like everything else, each names some topics again that did not move.
  */
 import type { ClockTimer } from './clock.ts';
 import { BusError } from './errors.ts';
@@ -10,7 +11,7 @@ import type { Kernel } from './kernel.ts';
 import type { OutgoingPacket } from './outgoing-packet.ts';
 import { outsideTraces } from './outside-traces.ts';
 import type { SendContext } from './send-context.ts';
-import { SendingChannel } from './sending-channel.ts';
+import { closedBefore, SendingChannel } from './sending-channel.ts';
 import type { Slot } from './slot.ts';
 import type { Sender } from './transport.ts';
 import type { Wait } from './wait.ts';
@@ -21,6 +22,9 @@ export const HEARTBEAT_TOPIC = '_tb.heartbeat';
 /** Streams named in one heartbeat record: keeps it below the size of a packet. */
 const STREAMS_PER_HEARTBEAT = 500;
 
+/** Streams that a heartbeat names again although they did not move: with so few topics each heartbeat names all. */
+const REPEATED_STREAMS = 50;
+
 /** Records per packet of published messages: the decoder's own limit. */
 const MAX_RECORDS = 8192;
 
@@ -30,6 +34,8 @@ export class PublishChannel extends SendingChannel<Sender> {
   readonly #id: string = globalThis.crypto.randomUUID();
   readonly #subscriberWaits = new Set<() => void>();
   #heartbeat: ClockTimer = undefined;
+  /** The last heartbeat. */
+  #told: Slot | undefined = undefined;
   #closed = false;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {
@@ -130,6 +136,7 @@ export class PublishChannel extends SendingChannel<Sender> {
     } finally {
       ctx.giveUp = undefined;
     }
+    if (slot.state === 'void') throw closedBefore(slot, this.endpoint);
     slot.owner = this;
     if (this.fill(slot)) ctx.accepted = true;
     else await this.waitFor(ctx, slot, 'queued').promise;
@@ -150,22 +157,25 @@ export class PublishChannel extends SendingChannel<Sender> {
   }
 
   #tellSequences(): void {
-    const streams = this.streams.takeChanged().filter(({ topic }) => !topic.startsWith('_tb.'));
+    // While one is stuck in the queue another would tell nothing, and many would fill it.
+    if (this.#told?.state === 'queued' || this.#told?.state === 'waiting') return;
+    const streams = [...new Set([...this.streams.takeChanged(), ...this.streams.takeTurn(REPEATED_STREAMS)])];
     for (let from = 0; from === 0 || from < streams.length; from += STREAMS_PER_HEARTBEAT) {
       const part = streams.slice(from, from + STREAMS_PER_HEARTBEAT);
       const told = part.map(({ topic, epoch, last }) => [topic, epoch, last]);
-      this.#control(HEARTBEAT_TOPIC, 'heartbeat', JSON.stringify({ id: this.#id, streams: told }));
+      this.#told = this.#control(HEARTBEAT_TOPIC, 'heartbeat', JSON.stringify({ id: this.#id, streams: told }));
     }
   }
 
   /** Sends a record of the bus's own: never counted, never seen by middleware; a lost one is sent again by the next heartbeat or probe. */
-  #control(topic: string, kind: 'heartbeat' | 'ready', payload: string): void {
+  #control(topic: string, kind: 'heartbeat' | 'ready', payload: string): Slot {
     const slot = this.writer.reserve(topic);
     slot.headers = new MessageHeaders();
     slot.headerBlock = slot.headers.encode(KIND_NUMBERS[kind]);
     slot.payload = Buffer.from(payload);
     slot.control = true;
     this.writer.fill(slot);
+    return slot;
   }
 }
 

@@ -6,7 +6,7 @@ import { BusError, messageOf } from './errors.ts';
 export interface Wanted {
   /** As the error names it: pattern and endpoint. */
   readonly what: string;
-  wait(signal: AbortSignal): Promise<void>;
+  readonly wait: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Resolves when all have. @throws BusError NOT_READY naming the rest, UNSUPPORTED, ABORTED */

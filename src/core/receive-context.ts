@@ -4,7 +4,6 @@
  */
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
-import type { Wait } from './wait.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -23,6 +22,12 @@ export interface Message<Body = unknown> {
   readonly signal: AbortSignal;
   /** Runs a function inside the message's trace context: for bodies of `for await`. */
   run<T>(fn: () => T): T;
+}
+
+/** The call that a reply ends. */
+export interface PendingCall {
+  answer(reply: ReceiveContext): void;
+  fail(error: unknown): void;
 }
 
 /** The end of the way in. */
@@ -80,7 +85,7 @@ export class ReceiveContext implements Message {
   /** Where the message goes at the end of its chain, with its place in the order of its topic. @internal */
   destination: Delivery | undefined = undefined;
   /** The call that this reply answers. @internal */
-  call: Wait | undefined = undefined;
+  call: PendingCall | undefined = undefined;
   /** True once a handler has been called. @internal */
   handled = false;
   /** True once the handler step was reached. @internal */

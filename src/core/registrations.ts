@@ -47,7 +47,9 @@ export class Registrations {
 
   #subscriber(pattern: string, handler: unknown, options: SubscribeOptions): Subscriber {
     assertPattern(pattern);
-    const { concurrency, maxQueued = this.#kernel.settings.hwmInbound, overflow = 'block' } = options;
+    const { concurrency, maxQueued = this.#kernel.settings.hwmInbound } = options;
+    // A string until it is checked: options come from JavaScript too.
+    const overflow: string = options.overflow ?? 'block';
     checkLimit('concurrency', concurrency, 1);
     checkLimit('maxQueued', maxQueued, 0);
     if (overflow !== 'block' && overflow !== 'drop-oldest') {

@@ -137,15 +137,20 @@ export class Replies {
   forget(peer: Peer): void {
     const channel = this.#peers.get(peer.id);
     this.#peers.delete(peer.id);
-    channel?.writer.abandon(new BusError('PEER_GONE', 'the requester has disconnected', { endpoint: this.#endpoint }));
+    channel?.writer.abandon(
+      ({ topic }) => new BusError('PEER_GONE', 'the requester has disconnected', { topic, endpoint: this.#endpoint }),
+    );
   }
 
   /** What is queued leaves until `flushed` settles; then the rest is given up. */
   async close(flushed: Promise<void>): Promise<void> {
     const writers = [...this.#peers.values()].map(({ writer }) => writer);
     await Promise.race([Promise.all(writers.map((writer) => writer.flushed())), flushed]);
-    const closed = new BusError('CLOSED', 'the bus was closed before the reply could leave', { endpoint: this.#endpoint });
-    for (const writer of writers) writer.abandon(closed);
+    for (const writer of writers) {
+      writer.abandon(
+        ({ topic }) => new BusError('CLOSED', 'the bus was closed before the reply could leave', { topic, endpoint: this.#endpoint }),
+      );
+    }
     this.#peers.clear();
   }
 

@@ -50,6 +50,16 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     return this.#inFlight.size;
   }
 
+  /** Waits for the replies of what is in flight until `flushed` settles; then the calls are told that the bus has closed. */
+  override async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
+    const waits = [...this.#inFlight.values()];
+    await Promise.race([Promise.allSettled(waits.map(({ promise }) => promise)), flushed]);
+    const undelivered = await super.close(flushed);
+    const error = new BusError('CLOSED', 'the bus was closed before the reply came', { endpoint: this.endpoint });
+    for (const wait of this.#inFlight.values()) wait.fail(error);
+    return undelivered;
+  }
+
   /** A reply has come through its chain: the call that waits for it settles. */
   deliver(ctx: ReceiveContext): undefined {
     ctx.handled = true;
@@ -59,8 +69,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
       wait.fail(remoteError(ctx));
       return undefined;
     }
-    wait.ctx.reply = ctx;
-    wait.succeed();
+    wait.answer(ctx);
     return undefined;
   }
 
@@ -98,7 +107,15 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
 
   #tellCancel({ topic, correlation, endpoint }: SendContext): void {
     const headers = MessageHeaders.from({ topic, correlation: correlation ?? '', sender: this.kernel.serviceName });
-    const cancel = new SendContext({ pattern: 'request', kind: 'cancel', topic, body: undefined, headers, endpoint, correlation });
+    const cancel = new SendContext({
+      pattern: 'request',
+      kind: 'cancel',
+      topic,
+      body: undefined,
+      headers,
+      endpoint,
+      correlation,
+    });
     cancel.channel = this;
     this.kernel.chains.sendCancel(cancel).catch((error: unknown) => {
       this.kernel.reporter.report(error, 'request', `a cancel of "${topic}" could not be sent`);

@@ -93,14 +93,23 @@ export class RespondChannel {
       const kind = KINDS_BY_NUMBER[record.kind];
       const topic = record.headers.getText('topic') ?? '';
       const fault = topicFault(topic);
-      if (fault !== undefined) this.#drop(new BusError('MALFORMED_PACKET', `a request has no usable topic: ${fault}`, { endpoint: this.endpoint }));
-      else if (kind === 'cancel') this.#onCancel(this.#context(topic, record, packet, index, peer));
-      else if (kind === 'request') void this.#onRequest(this.#context(topic, record, packet, index, peer), peer);
-      else this.#drop(new BusError('MALFORMED_PACKET', `a ${kind ?? 'record'} where a request was expected`, { endpoint: this.endpoint }));
+      if (fault !== undefined)
+        this.#drop(
+          new BusError('MALFORMED_PACKET', `a request has no usable topic: ${fault}`, { endpoint: this.endpoint }),
+        );
+      else if (kind === 'cancel') this.#onCancel(this.#context(record, packet, index, peer));
+      else if (kind === 'request') void this.#onRequest(this.#context(record, packet, index, peer), peer);
+      else
+        this.#drop(
+          new BusError('MALFORMED_PACKET', `a ${kind ?? 'record'} where a request was expected`, {
+            endpoint: this.endpoint,
+          }),
+        );
     });
   }
 
-  #context(topic: string, record: DecodedRecord, packet: DecodedPacket, index: number, peer: Peer): ReceiveContext {
+  #context(record: DecodedRecord, packet: DecodedPacket, index: number, peer: Peer): ReceiveContext {
+    const topic = record.headers.getText('topic') ?? '';
     const receivedAt = this.#kernel.clock.now();
     const timeoutMs = Number(record.headers.getText('timeout-ms') ?? NaN);
     return new ReceiveContext({
@@ -196,7 +205,8 @@ export class RespondChannel {
   #onPeerGone(peer: Peer): void {
     this.replies.forget(peer);
     for (const { ctx, peer: caller } of this.#calls.values()) {
-      if (caller.id === peer.id) ctx.cancel(new BusError('CANCELLED', 'the caller has disconnected', { topic: ctx.topic }));
+      if (caller.id === peer.id)
+        ctx.cancel(new BusError('CANCELLED', 'the caller has disconnected', { topic: ctx.topic }));
     }
   }
 }

@@ -11,14 +11,20 @@ const MAX_ROUTES = 10_000;
 export class Route {
   readonly topic: string;
   readonly gate: OrderGate = new OrderGate();
-  readonly received: Series;
+  readonly #series: (topic: string) => Series;
+  #received: Series | undefined = undefined;
   subscribers: readonly Subscriber[] = [];
   /** The version of the table that `subscribers` is from. */
   version = -1;
 
-  constructor(topic: string, received: Series) {
+  constructor(topic: string, series: (topic: string) => Series) {
     this.topic = topic;
-    this.received = received;
+    this.#series = series;
+  }
+
+  /** Counts the messages of this topic. Made with the first: heartbeats name topics that nobody here asks for. */
+  get received(): Series {
+    return (this.#received ??= this.#series(this.topic));
   }
 }
 
@@ -51,7 +57,7 @@ export class Routes {
   for(topic: string): Route {
     let route = this.#recent?.topic === topic ? this.#recent : this.#routes.get(topic);
     if (route === undefined) {
-      route = new Route(topic, this.#series(topic));
+      route = new Route(topic, this.#series);
       if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
       this.#routes.set(topic, route);
     }

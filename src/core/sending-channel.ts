@@ -159,12 +159,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
   /** Closes: what is queued leaves until `flushed` settles; then the rest is given up. Answers what was, by topic. */
   async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
     await Promise.race([this.writer.flushed(), flushed]);
-    const undelivered = this.writer.abandon(
-      new BusError('CLOSED', 'the bus was closed before the message could leave', {
-        endpoint: this.endpoint,
-        hint: 'Give close() a longer timeoutMs, or start the peer first.',
-      }),
-    );
+    const undelivered = this.writer.abandon((slot) => closedBefore(slot, this.endpoint));
     await this.keeper.close();
     return undelivered;
   }
@@ -181,6 +176,8 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     } finally {
       ctx.giveUp = undefined;
     }
+    // The bus was closed while the link was opening.
+    if (slot.state === 'void') throw closedBefore(slot, this.endpoint);
     await this.enqueue(ctx, slot);
   }
 
@@ -191,4 +188,13 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     if (this.#sent.size < MAX_CACHED_SERIES) this.#sent.set(topic, made);
     return made;
   }
+}
+
+/** The bus was closed while a message had a place in the queue. */
+export function closedBefore({ topic }: Slot, endpoint: string): BusError {
+  return new BusError('CLOSED', 'the bus was closed before the message could leave', {
+    topic,
+    endpoint,
+    hint: 'Give close() a longer timeoutMs, or start the peer first.',
+  });
 }

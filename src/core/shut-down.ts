@@ -26,47 +26,50 @@ export interface CloseReport {
 /** Handlers that were aborted get this long to notice before the sockets go. */
 const GRACE_MS = 50;
 
-/** Closes a bus. `onDrained` is called when its handlers are done: from then on nothing may be sent. */
+/** What is closed. */
+export interface Closing {
+  readonly kernel: Kernel;
+  readonly channels: Channels;
+  readonly stack: readonly Middleware[];
+  /** The handlers are done: from now on nothing may be sent. */
+  readonly onDrained: () => void;
+}
+
+/** Closes a bus. */
 export async function shutDown(
-  kernel: Kernel,
-  channels: Channels,
-  stack: readonly Middleware[],
+  { kernel, channels, stack, onDrained }: Closing,
   { timeoutMs = 5000, cancelRunning = true }: CloseOptions,
-  onDrained: () => void,
 ): Promise<CloseReport> {
   const { clock } = kernel;
   let timer: unknown;
-  let over = false;
   const timeUp = new Promise<void>((resolve) => {
-    timer = clock.setTimeout(() => {
-      over = true;
-      resolve();
-    }, timeoutMs);
+    timer = clock.setTimeout(resolve, timeoutMs);
   });
 
   const receiving = channels.receiving;
   // Responders stay open for their replies; the others read no more.
   const silenced = receiving.map((one) => (one instanceof RespondChannel ? Promise.resolve() : one.keeper.close()));
   const drained = Promise.all(receiving.map((one) => one.drain()));
-  await (cancelRunning ? Promise.race([drained, timeUp]) : drained);
+  const inTime = drained.then(() => true);
+  const drainedInTime = await (cancelRunning ? Promise.race([inTime, timeUp.then(() => false)]) : inTime);
   let cancelled = 0;
-  if (over) {
+  if (!drainedInTime) {
     const reason = new BusError('CANCELLED', 'the bus is closing');
     cancelled = receiving.reduce((sum, one) => sum + one.cancelRunning(reason), 0);
     if (cancelled > 0) await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
   }
   onDrained();
 
-  const byTopic: Record<string, number> = {};
   const replying = receiving.filter((one) => one instanceof RespondChannel);
   const [left] = await Promise.all([
     Promise.all(channels.sending.map((one) => one.close(timeUp))),
     ...replying.map((one) => one.replies.close(timeUp)),
   ]);
   clock.clearTimeout(timer);
+  const lost = new Map<string, number>();
   let undelivered = 0;
   for (const [topic, count] of left.flatMap((one) => [...one])) {
-    byTopic[topic] = (byTopic[topic] ?? 0) + count;
+    lost.set(topic, (lost.get(topic) ?? 0) + count);
     undelivered += count;
   }
   await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
@@ -78,5 +81,5 @@ export async function shutDown(
       kernel.reporter.report(error, 'publish', `detaching the middleware "${one.name}" failed`);
     }
   }
-  return { undelivered, cancelled, byTopic };
+  return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }

@@ -1,10 +1,12 @@
 /**
  * The publishing side of gap detection: which sequence each topic has reached. A stream is (epoch, topic); its sequence counts
  * the records that the transport has accepted, contiguous from 1. The table is bounded: a topic that was
- * evicted and comes back starts a new epoch, which resets the subscriber's base line.
+ * evicted and comes back starts a new epoch, which resets the subscriber's base line. The bus's own topics share one stream
+ * outside of the table: nobody counts them, and each `ready()` of a subscriber makes two new ones.
  */
 import { randomInt } from 'node:crypto';
 import type { PacketStamp } from './packet.ts';
+import { isReserved } from './topics.ts';
 
 /** Sequences kept per topic; beyond it the least recently used is evicted. */
 export const MAX_STREAMS = 10_000;
@@ -28,7 +30,9 @@ export class Streams {
   readonly #streams = new Map<string, Stream>();
   readonly #changed: Stream[] = [];
   readonly #max: number;
+  readonly #reserved: Stream = { topic: '', epoch: newEpoch(), last: 0, changed: true };
   #recent: Stream | undefined;
+  #turn: Iterator<Stream> | undefined;
 
   constructor(max: number = MAX_STREAMS) {
     this.#max = max;
@@ -57,8 +61,26 @@ export class Streams {
     return taken;
   }
 
+  /**
+   * Up to `count` streams in turn, whether they moved or not: the heartbeat that told of them was lost to a subscriber that was
+   * full at the time, and so was all that it would have told.
+   */
+  takeTurn(count: number): readonly Stream[] {
+    const taken: Stream[] = [];
+    for (let left = Math.min(count, this.#streams.size); left > 0; left--) {
+      let next = this.#turn?.next();
+      if (next === undefined || next.done === true) {
+        this.#turn = this.#streams.values();
+        next = this.#turn.next();
+      }
+      if (next.done !== true && !taken.includes(next.value)) taken.push(next.value);
+    }
+    return taken;
+  }
+
   #stream(topic: string): Stream {
     if (this.#recent?.topic === topic) return this.#recent;
+    if (isReserved(topic)) return this.#reserved;
     let stream = this.#streams.get(topic);
     if (stream === undefined) {
       stream = { topic, epoch: newEpoch(), last: 0, changed: false };

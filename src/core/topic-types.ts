@@ -25,13 +25,15 @@ type IsAny<Topics> = string extends keyof Topics ? true : false;
 export type EventName<Topics> =
   IsAny<Topics> extends true
     ? string
-    : { [Name in keyof Topics & string]: Topics[Name] extends Call<unknown, unknown> ? never : Name }[keyof Topics & string];
+    : { [Name in keyof Topics & string]: Topics[Name] extends Call<unknown, unknown> ? never : Name }[keyof Topics &
+        string];
 
 /** The names of topics that are requested. */
 export type CallName<Topics> =
   IsAny<Topics> extends true
     ? string
-    : { [Name in keyof Topics & string]: Topics[Name] extends Call<unknown, unknown> ? Name : never }[keyof Topics & string];
+    : { [Name in keyof Topics & string]: Topics[Name] extends Call<unknown, unknown> ? Name : never }[keyof Topics &
+        string];
 
 /** The body of an event. */
 export type EventBody<Topics, Name extends string> = Name extends keyof Topics ? Topics[Name] : unknown;

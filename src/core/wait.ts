@@ -3,6 +3,7 @@
  * The deadline or the caller's signal ends it through `ctx.giveUp`.
  */
 import type { BusError } from './errors.ts';
+import type { PendingCall, ReceiveContext } from './receive-context.ts';
 import type { SendContext } from './send-context.ts';
 import type { Slot, SlotOwner } from './slot.ts';
 
@@ -18,7 +19,7 @@ export interface WaitHooks {
 }
 
 /** See the head of this file. */
-export class Wait implements SlotOwner {
+export class Wait implements SlotOwner, PendingCall {
   readonly ctx: SendContext;
   readonly until: WaitFor;
   readonly promise: Promise<void>;
@@ -64,6 +65,12 @@ export class Wait implements SlotOwner {
 
   onFailed(_slot: Slot, error: unknown): void {
     this.fail(error);
+  }
+
+  /** The reply is here. */
+  answer(reply: ReceiveContext): void {
+    this.ctx.reply = reply;
+    this.succeed();
   }
 
   succeed(): void {

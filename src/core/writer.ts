@@ -94,6 +94,7 @@ export class Writer {
 
   /** Fills a reserved slot. Answers whether the queue took it at once; if not it waits, and its owner is told. */
   fill(slot: Slot): boolean {
+    if (slot.state !== 'reserved') throw new BusError('CLOSED', 'the place in the queue was given up', { topic: slot.topic });
     slot.size = RECORD_OVERHEAD_BYTES + slot.headerBlock.length + slot.payload.length;
     if (this.#waiting.length === 0 && this.#hasRoom()) {
       this.#accept(slot);
@@ -130,8 +131,8 @@ export class Writer {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Gives up everything that is left: the owners are told. Answers how many messages of each topic that were. */
-  abandon(error: BusError): Map<string, number> {
+  /** Gives up everything that is left: the owners are told, each with an error of its own. Answers how many messages of each topic that were. */
+  abandon(error: (slot: Slot) => BusError): Map<string, number> {
     const left = new Map<string, number>();
     for (const lane of this.#lanes.values()) {
       for (let index = 0; index < lane.length; index++) {
@@ -139,7 +140,7 @@ export class Writer {
         if (slot === undefined || slot.state === 'void' || slot.state === 'sent') continue;
         slot.state = 'void';
         if (!slot.control) left.set(slot.topic, (left.get(slot.topic) ?? 0) + 1);
-        slot.owner?.onFailed(slot, error);
+        slot.owner?.onFailed(slot, error(slot));
       }
     }
     this.#lanes.clear();
@@ -210,7 +211,8 @@ export class Writer {
           if (sink === undefined) return;
           const taken = await this.#offer(sink, lane);
           if (lane.first() === undefined) this.#lanes.delete(key);
-          if (taken > 0) worked = true;
+          // A new sink came while the old one was being asked: what was due is due there.
+          if (taken > 0 || this.#sink !== sink) worked = true;
           due -= taken;
           if (++packets % PACKETS_PER_TURN === 0) await nextTurn();
         }
@@ -263,6 +265,8 @@ export class Writer {
       if (slot === undefined) break;
       if (slot.state === 'void') continue;
       if (slot.state !== 'queued' || (this.#options.byTopic && slot.topic !== first.topic)) break;
+      // Alone, so that the small ones do not share its fate when it turns out to be too large.
+      if (slots.length > 0 && slot.size >= PACK_BYTES) break;
       slots.push(slot);
       bytes += slot.size;
     }

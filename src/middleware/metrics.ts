@@ -26,8 +26,8 @@ export interface MetricsOptions {
   /** @default the global provider, asked for when the bus starts */
   readonly meterProvider?: MeterProvider;
   /**
-   * Whether the time of each message goes into the histograms `messaging.*.duration` and `rpc.*.call.duration`, about a
-   * microsecond each. Nothing is measured without an SDK.
+   * Whether the time of each message goes into the histograms `messaging.*.duration` and `rpc.*.call.duration`, about two
+   * microseconds each. Nothing is measured without an SDK.
    * @default true
    */
   readonly durations?: boolean;

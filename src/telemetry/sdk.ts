@@ -20,6 +20,9 @@ import type { Environment, TelemetrySettings } from './settings.ts';
 type SdkConfiguration = Partial<Sdk.NodeSDKConfiguration>;
 type SpanProcessor = NonNullable<SdkConfiguration['spanProcessors']>[number];
 
+/** The newest line that runs on every Node that tracebus runs on. */
+const SDK_LINE = '0.223';
+
 /** Spans without an exporter: they have ids, which travel, and then nobody wants them. */
 const discard: SpanProcessor = {
   onStart: () => undefined,
@@ -105,7 +108,7 @@ function load({ prometheus }: TelemetrySettings): Packages {
   const sdk = optional('@opentelemetry/sdk-node') as typeof Sdk;
   const exporter = prometheus && (optional('@opentelemetry/exporter-prometheus') as typeof Prometheus);
   if (missing.length > 0) {
-    const names = missing.join(' ');
+    const names = missing.map((name) => `${name}@${SDK_LINE}`).join(' ');
     throw new Error(`Telemetry needs packages that are not installed. Run: npm install ${names}`, { cause: cause[0] });
   }
   return { sdk, prometheus: exporter };

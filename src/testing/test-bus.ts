@@ -24,7 +24,7 @@ export interface TestBus {
   readonly sent: readonly RecordedMessage[];
   /** What reached the body stage on the way in, in order. */
   readonly received: readonly RecordedMessage[];
-  close(): Promise<CloseReport>;
+  readonly close: () => Promise<CloseReport>;
 }
 
 /**

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { bareHeaderBlock, checkHeaderBlock, unsignedHeaderBlock } from '../../src/core/header-block.ts';
+import { bareHeaderBlock, checkHeaderBlock } from '../../src/core/header-block.ts';
+import { unsignedHeaderBlock } from '../../src/core/header-scan.ts';
 import { encodeHeaderBlock, MessageHeaders } from '../../src/core/headers.ts';
 import type { HeaderValue } from '../../src/core/headers.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';

@@ -6,7 +6,7 @@ import type { CoreBusOptions } from '../../src/core/options.ts';
 import { memory } from '../../src/transports/memory.ts';
 
 /** Errors that no call rejected with, as `CODE` or text, in the order in which they were told. */
-export interface MemoryBus {
+interface MemoryBus {
   readonly bus: Bus;
   readonly errors: string[];
 }

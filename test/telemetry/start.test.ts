@@ -244,7 +244,7 @@ test('missing packages are named, with the command that brings them', async () =
       await cp(`src/${part}`, path.join(folder, 'src', part), { recursive: true });
     const { code, stderr } = await runNode(['--import', './src/telemetry/register.ts', '-e', '0'], {}, folder).ended;
     assert.equal(code, 1);
-    assert.match(stderr, /npm install @opentelemetry\/sdk-node @opentelemetry\/exporter-prometheus/);
+    assert.match(stderr, /npm install @opentelemetry\/sdk-node@0\.223 @opentelemetry\/exporter-prometheus@0\.223/);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -139,7 +139,7 @@ function beat(down: ForwarderOut, { clock, heartbeatMs }: Omit<ForwarderLinkSpec
   context.with(ROOT_CONTEXT, schedule);
   return {
     stop: () => {
-      clock.clearTimeout(timer);
+      if (timer !== undefined) clock.clearTimeout(timer);
     },
   };
 }

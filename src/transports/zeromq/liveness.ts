@@ -44,7 +44,7 @@ export class Liveness {
   }
 
   stop(): void {
-    this.#link.clock.clearTimeout(this.#timer);
+    if (this.#timer !== undefined) this.#link.clock.clearTimeout(this.#timer);
   }
 
   /** Something arrived. */

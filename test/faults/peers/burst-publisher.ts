@@ -1,12 +1,12 @@
 /**
  * A publisher that publishes as fast as `await bus.publish()` in a plain loop goes, and minds its memory. Argument: what it does
- * about slow subscribers. `{ publish: count, bytes }` publishes bodies `{ index, filling }` of about so many bytes and says how
+ * about slow subscribers, and the high-water mark of its socket. `{ publish: count, bytes }` publishes bodies `{ index, filling }` of about so many bytes and says how
  * many were accepted and rejected, how long it took, and how far memory rose in megabytes; `{ stats: true }` says what it counted.
  */
 import { MessageBus } from '../../../src/message-bus.ts';
 import { onCommand, say } from './talk.ts';
 
-const [policy = 'leave-behind'] = process.argv.slice(2);
+const [policy = 'leave-behind', hwmPackets = '256'] = process.argv.slice(2);
 const SAMPLE_MS = 20;
 const MEGABYTE = 2 ** 20;
 
@@ -14,6 +14,7 @@ const bus = new MessageBus('publisher', {
   endpoints: { publish: { bind: 'tcp://127.0.0.1:*' } },
   slowSubscribers: policy as 'leave-behind' | 'wait' | 'drop',
   publishTimeoutMs: policy === 'wait' ? 60_000 : 1000,
+  hwmPackets: Number(hwmPackets),
   heartbeatMs: 100,
   logLevel: 'warn',
 });
@@ -46,7 +47,7 @@ async function publish(count: number, bytes: number): Promise<void> {
   say({ accepted, rejections, ms, roseMb: Math.round((highest - rss) / MEGABYTE) });
 }
 
-onCommand((command: { readonly publish?: number; readonly bytes?: number }) => {
-  if (command.publish === undefined) say({ ...bus.metrics(), ...bus.stats() });
-  else return publish(command.publish, command.bytes ?? 0);
+onCommand(async ({ publish: count, bytes = 0 }: { readonly publish?: number; readonly bytes?: number }) => {
+  if (count === undefined) say({ ...bus.metrics(), ...bus.stats() });
+  else await publish(count, bytes);
 });

@@ -1,5 +1,6 @@
 /**
- * Subscribers, each a bus of its own, that read at a pace. Arguments: the endpoint, and a JSON list of paces:
+ * Subscribers, each a bus of its own, that read at a pace. Arguments: the endpoint, a JSON list of paces, and the
+ * high-water mark of their sockets. Paces are
  * `{ name, perSecond }` (0 reads nothing until it is released; absent: as fast as it can), `{ name, pauseMs, every }` stands
  * still, blocking its process, for so long after so many messages. `{ release: true }` lets all of them read as fast as they
  * can; `{ stats: true }` says for each how many it received, how many its own counter knows it missed, and how many came out of order.
@@ -17,7 +18,7 @@ interface Pace {
 /** Timers are coarse: a paced reader waits once for so many milliseconds' worth of messages. */
 const SLICE_MS = 10;
 
-const [endpoint = '', paces = '[]'] = process.argv.slice(2);
+const [endpoint = '', paces = '[]', hwmPackets = '256'] = process.argv.slice(2);
 let released = false;
 let release: () => void = () => {};
 const releasing = new Promise<void>((resolve) => {
@@ -46,7 +47,11 @@ class PacedSubscriber {
 
   constructor(pace: Pace) {
     this.#pace = pace;
-    this.bus = new MessageBus(pace.name, { endpoints: { subscribe: { connect: [endpoint] } }, logLevel: 'warn' });
+    this.bus = new MessageBus(pace.name, {
+      endpoints: { subscribe: { connect: [endpoint] } },
+      hwmPackets: Number(hwmPackets),
+      logLevel: 'warn',
+    });
     const { perSecond, pauseMs = 0, every = 0 } = pace;
     const paced = perSecond !== undefined;
     this.bus.subscribe(

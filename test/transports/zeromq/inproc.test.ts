@@ -33,8 +33,9 @@ describe('inproc', () => {
         () => told.texts.length === 1,
         () => life,
       );
-      await link.close();
+      const closing = link.close();
       assert.equal(await requester.link.trySend(request('nobody'), 0), false, 'false as soon as the other is closing');
+      await closing;
     }
     await until(
       () => requester.told.disconnected === 3,

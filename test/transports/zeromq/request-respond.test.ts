@@ -6,7 +6,7 @@ import { KIND_NUMBERS } from '../../../src/core/kinds.ts';
 import { decodePacket } from '../../../src/core/packet.ts';
 import type { IncomingPacket, Peer } from '../../../src/core/transport.ts';
 import { Sealer, textsOf } from '../conformance/packets.ts';
-import { bounded, handOver, isReady, pause, until } from '../conformance/waiting.ts';
+import { bounded, handOver, isReady, offers, pause, until } from '../conformance/waiting.ts';
 import { endsByItself } from './ends-by-itself.ts';
 import { benchFor, SCHEMES, whenFree } from './subjects.ts';
 
@@ -52,6 +52,12 @@ for (const scheme of SCHEMES) {
       for (const { packet } of requester.told.packets) {
         assert.equal(packet.records[0]!.headers.getText('correlation'), packet.records[0]!.payload.toString());
       }
+    });
+
+    it('takes nothing while no responder is connected', async (t) => {
+      const bench = benchFor(t, scheme);
+      const requester = await bench.requester({ endpoint: await bench.reserve() });
+      assert.deepEqual(await offers(requester.link, request('nobody'), 20), Array(20).fill(false));
     });
 
     it('works with the requester binding and the responder connecting', async (t) => {

@@ -27,6 +27,11 @@ async function scene(t: TestContext, slowSubscribers: Policy) {
   sub.connect(endpoint);
   await bounded(pub.receive(), 'the subscription');
   const offer = (waitedMs: number): Promise<boolean> => slow.offer(['message'], waitedMs);
+  /** Offers until it has waited so long, as a writer does; the last answer. The ones before must be refusals. */
+  const waitUntil = async (waitedMs: number): Promise<boolean> => {
+    for (let at = 0; at < waitedMs; at += 10) assert.equal(await offer(at), false, `at ${String(at)} ms`);
+    return offer(waitedMs);
+  };
   const fill = async (): Promise<number> => {
     for (let taken = 0; taken < 100; taken += 1) if (!(await offer(0))) return taken;
     return assert.fail('it takes everything');
@@ -40,7 +45,7 @@ async function scene(t: TestContext, slowSubscribers: Policy) {
       return read;
     }
   };
-  return { pub, slow, clock, facts, offer, fill, drain };
+  return { pub, slow, clock, facts, offer, waitUntil, fill, drain };
 }
 
 describe('slow subscribers', () => {
@@ -61,9 +66,9 @@ describe('slow subscribers', () => {
   });
 
   it('leave-behind: waits for the patience, then goes on without those that are full until they have drained', async (t) => {
-    const { offer, fill, drain, facts } = await scene(t, 'leave-behind');
+    const { offer, waitUntil, fill, drain, facts } = await scene(t, 'leave-behind');
     await fill();
-    assert.equal(await offer(399), false);
+    assert.equal(await waitUntil(399), false);
     assert.equal(await offer(400), true);
     assert.deepEqual(facts, ['subscribersLeftBehind']);
     for (let index = 0; index < 50; index += 1) assert.equal(await offer(0), true, 'nobody waits for it');
@@ -73,8 +78,9 @@ describe('slow subscribers', () => {
   });
 
   it('leave-behind: leaves nobody behind when there is room by the end of the patience', async (t) => {
-    const { offer, fill, drain, facts } = await scene(t, 'leave-behind');
+    const { offer, waitUntil, fill, drain, facts } = await scene(t, 'leave-behind');
     await fill();
+    assert.equal(await waitUntil(399), false);
     assert.equal(await drain(), 8);
     assert.equal(await offer(400), true);
     assert.deepEqual(facts, []);
@@ -82,21 +88,38 @@ describe('slow subscribers', () => {
   });
 
   it('leave-behind: the patience halves each time, not below 50 ms, and is back after patienceRecoveryMs', async (t) => {
-    const { offer, fill, drain, facts, clock } = await scene(t, 'leave-behind');
+    const { offer, waitUntil, fill, drain, facts, clock } = await scene(t, 'leave-behind');
     for (const patience of [400, 200, 100, 50, 50]) {
       await fill();
-      assert.equal(await offer(patience - 1), false, `before ${String(patience)} ms`);
+      assert.equal(await waitUntil(patience - 1), false, `before ${String(patience)} ms`);
       assert.equal(await offer(patience), true, `after ${String(patience)} ms`);
       await drain();
       clock.advance(1000);
     }
     clock.advance(8999);
     await fill();
-    assert.equal(await offer(49), false);
+    assert.equal(await waitUntil(49), false);
     clock.advance(1);
-    assert.equal(await offer(399), false);
+    assert.equal(await waitUntil(399), false);
     assert.equal(await offer(400), true);
     assert.equal(facts.length, 6);
+  });
+
+  it('leave-behind: a stall of the publishing process is not waiting', async (t) => {
+    const { offer, fill, facts } = await scene(t, 'leave-behind');
+    await fill();
+    assert.deepEqual([await offer(1), await offer(5000), await offer(10_000)], [false, false, false]);
+    for (let at = 10_010; at <= 10_350; at += 10) assert.equal(await offer(at), false, `at ${String(at)} ms`);
+    assert.equal(await offer(10_360), true);
+    assert.equal(facts.length, 1);
+  });
+
+  it('leave-behind: a message that was given up does not count for the next one', async (t) => {
+    const { offer, waitUntil, fill } = await scene(t, 'leave-behind');
+    await fill();
+    assert.equal(await waitUntil(390), false);
+    assert.equal(await waitUntil(399), false);
+    assert.equal(await offer(400), true);
   });
 
   it('leave-behind: keeps the untrue warning of the binding from the user, and no other', async (t) => {
@@ -107,9 +130,9 @@ describe('slow subscribers', () => {
     process.on('warning', listen);
     t.after(() => process.off('warning', listen));
     const before = Object.getOwnPropertyDescriptor(process, 'emitWarning');
-    const { fill, offer, facts } = await scene(t, 'leave-behind');
+    const { fill, waitUntil, facts } = await scene(t, 'leave-behind');
     await fill();
-    await offer(400);
+    await waitUntil(400);
     assert.deepEqual(facts, ['subscribersLeftBehind']);
     assert.deepEqual(Object.getOwnPropertyDescriptor(process, 'emitWarning'), before);
     process.emitWarning('another one');
