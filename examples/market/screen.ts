@@ -42,6 +42,7 @@ export class Screen {
 
   /** The comparison at the end, for people. */
   conclude({ ok, seconds, sent, consumers, received, lost, gaps, drops, pushed, results }: Outcome): void {
+    this.#shown = []; // the last table stays where it is
     const judged = ok ? 'Everything arrived.' : 'Not everything arrived, or not once.';
     this.log(
       `${judged} ${number(sent)} events in ${seconds.toFixed(1)} s to ${consumers} consumers: ${number(received)} received, ` +
@@ -81,6 +82,6 @@ function lineOf(seconds: number, reports: Reports, before: Reports, elapsedMs: n
   ].join('  ');
 }
 
-export function number(value: number): string {
+function number(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }

@@ -26,8 +26,6 @@ export interface Report {
   readonly gaps: number;
   /** Messages that its bus dropped, out or in. */
   readonly drops: number;
-  /** Calls that found their queue full and had to wait. */
-  readonly waits: number;
   /** The last thing worth a line. */
   readonly latest: string | undefined;
 }
@@ -49,7 +47,7 @@ export class Tally {
   }
 
   report(service: string, bus: MessageBus<Market>, metricsUrl: string | undefined): Report {
-    const { outbound_dropped, inbound_dropped, backpressure_events } = bus.metrics();
+    const { outbound_dropped, inbound_dropped } = bus.metrics();
     const { published, received, pushed, pulled, requests, latest } = this;
     return {
       service,
@@ -64,7 +62,6 @@ export class Tally {
       roundTrip: this.roundTrip.data(),
       gaps: bus.stats().gaps,
       drops: outbound_dropped + inbound_dropped,
-      waits: backpressure_events,
       latest,
     };
   }

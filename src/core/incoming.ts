@@ -16,12 +16,9 @@ export function reportFailure(kernel: Kernel, ctx: ReceiveContext, operation: Op
   }
   const errors = error instanceof HandlerErrors ? (error.errors as readonly unknown[]) : [error];
   for (const one of errors) {
-    kernel.reporter.report(
-      one,
-      operation,
-      `a handler of "${ctx.subscription ?? ctx.topic}" failed on "${ctx.topic}"`,
-      ctx,
-    );
+    kernel.reporter.report(one, operation, `a handler of "${ctx.subscription ?? ctx.topic}" failed on "${ctx.topic}"`, {
+      context: ctx,
+    });
   }
 }
 

@@ -37,6 +37,13 @@ export class Limiter {
     return new Promise((resolve) => this.#outside.push(resolve));
   }
 
+  /** The same for who cannot wait: false when there is no room. */
+  tryEnter(): boolean {
+    if (this.#entered >= this.#concurrency + this.#maxQueued) return false;
+    this.#entered++;
+    return true;
+  }
+
   /** The message will not come any more, or is done. */
   leave(): void {
     const next = this.#outside.shift();

@@ -23,7 +23,12 @@ export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'
 export function leveledLogger(target: Logger, level: LogLevel, serviceName: string): Logger {
   const least = ORDER[level];
   const write = (at: Exclude<LogLevel, 'silent'>) => (line: string) => {
-    if (ORDER[at] >= least) target[at](`[tracebus ${serviceName}] ${oneLine(line)}`);
+    if (ORDER[at] < least) return;
+    try {
+      target[at](`[tracebus ${serviceName}] ${oneLine(line)}`);
+    } catch {
+      // A log that fails has nowhere to say so, and must not stop a message.
+    }
   };
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }

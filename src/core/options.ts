@@ -2,6 +2,7 @@
  * The options of a bus: names, defaults, checks. Validated once, at construction; an unknown name is an error with the
  * nearest known one, and a key of the Python predecessor is told its new name.
  */
+import { inspect } from 'node:util';
 import type { Clock } from './clock.ts';
 import type { Gap } from './gap-detector.ts';
 import type { LogLevel, Logger } from './logger.ts';
@@ -157,7 +158,7 @@ export function checkOptions(
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object' || typeof value === 'function') return typeof value;
-  return String(value as number | bigint | boolean | symbol | null | undefined);
+  return inspect(value);
 }
 
 /** The config keys of the Python class, and what they are called here. */

@@ -9,6 +9,10 @@ import type { OutgoingRecord, PacketStamp } from './packet.ts';
 /** A record with the headers it was encoded from, for wires that carry no header block. */
 export interface SealedRecord extends OutgoingRecord {
   readonly headers: MessageHeaders;
+  /** What it is about, for those who count; on the wire it is the topic frame or a header. */
+  readonly topic?: string;
+  /** A record of the bus's own, which nobody counts. */
+  readonly control?: boolean;
 }
 
 /** What is offered to a `PacketSink`. */

@@ -69,7 +69,7 @@ export class Pipeline {
     this.#started = true;
     const { serviceName, transport, clock, logger, counters, random, reporter } = kernel;
     const report = (error: unknown, ctx?: ReceiveContext | SendContext): void => {
-      reporter.report(error, operationOf(ctx), 'a middleware reported a failure', ctx);
+      reporter.report(error, operationOf(ctx), 'a middleware reported a failure', { context: ctx });
     };
     try {
       for (const one of this.stack) {
@@ -104,7 +104,9 @@ export class Pipeline {
       late: (error, ctx) => {
         // The caller has been told this very error.
         if (ctx.direction === 'send' && ctx.over === error) return;
-        kernel.reporter.report(error, operationOf(ctx), 'a middleware did not wait for next(), which failed', ctx);
+        kernel.reporter.report(error, operationOf(ctx), 'a middleware did not wait for next(), which failed', {
+          context: ctx,
+        });
       },
     };
     return buildChains(this.stack, ends);

@@ -45,7 +45,7 @@ class QueuedReply implements SlotOwner, Expirable {
   onFailed(_slot: Slot, error: unknown): void {
     this.#kernel.deadlines.remove(this);
     this.#kernel.reporter.outboundDropped(error, 'respond');
-    this.#kernel.reporter.report(error, 'respond', `a reply to "${this.#topic}" was lost`, undefined, 'warn');
+    this.#kernel.reporter.report(error, 'respond', `a reply to "${this.#topic}" was lost`, { level: 'warn' });
   }
 
   expire(): void {
@@ -122,7 +122,7 @@ export class Replies {
     try {
       await sendOut(this.#kernel, ctx, 'respond');
     } catch (error) {
-      this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, request);
+      this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, { context: request });
       // The caller should not have to wait for its time-out because the answer has no encoding.
       if (kind === 'reply') await this.send(peer, request, 'error', error);
     }
@@ -148,7 +148,11 @@ export class Replies {
     await Promise.race([Promise.all(writers.map((writer) => writer.flushed())), flushed]);
     for (const writer of writers) {
       writer.abandon(
-        ({ topic }) => new BusError('CLOSED', 'the bus was closed before the reply could leave', { topic, endpoint: this.#endpoint }),
+        ({ topic }) =>
+          new BusError('CLOSED', 'the bus was closed before the reply could leave', {
+            topic,
+            endpoint: this.#endpoint,
+          }),
       );
     }
     this.#peers.clear();
@@ -166,7 +170,10 @@ export class Replies {
   /** Code and message of an error, never its stack; bytes where the stack has no serializer. */
   #errorBody(error: unknown): unknown {
     const code = remoteCodeOf(error);
-    const body = { ...(code !== undefined && { code }), message: error instanceof BusError ? error.what : messageOf(error) };
+    const body = {
+      ...(code !== undefined && { code }),
+      message: error instanceof BusError ? error.what : messageOf(error),
+    };
     return this.#kernel.chains.serializes ? body : Buffer.from(JSON.stringify(body));
   }
 }

@@ -13,6 +13,13 @@ import type { SendContext } from './send-context.ts';
 
 type Context = ReceiveContext | SendContext;
 
+/** How a failure is told. */
+export interface Told {
+  readonly context?: Context | undefined;
+  /** @default 'error' */
+  readonly level?: LogLevel;
+}
+
 /** Told of failures that no call reports. */
 export type OnError = (error: Error, context?: Context) => void;
 
@@ -39,14 +46,15 @@ export class Reporter {
   }
 
   /** Counts, logs and hands to `onError` what no call can report. */
-  report(error: unknown, operation: Operation, what: string, context?: Context, level: LogLevel = 'error'): void {
+  report(error: unknown, operation: Operation, what: string, told: Told = {}): void {
+    const { context, level = 'error' } = told;
     this.#count(error, operation);
     logAt(this.#logger, level, `${what}: ${messageOf(error)}`);
     const onError: ((error: Error, context?: Context) => unknown) | undefined = this.#onError;
     if (onError === undefined) return;
-    const told = error instanceof Error ? error : new Error(messageOf(error));
+    const shown = error instanceof Error ? error : new Error(messageOf(error));
     guard(
-      () => onError(told, context),
+      () => onError(shown, context),
       (failure) => {
         this.#count(failure, operation);
         this.#logger.error(`onError itself threw: ${messageOf(failure)}`);
@@ -65,7 +73,7 @@ export class Reporter {
   inboundDropped(error: BusError, operation: Operation, context?: Context): void {
     this.#counters.inboundDropped.add(operation, errorType(error));
     if (error.code === 'EXPIRED' || error.code === 'LATE_REPLY') this.#logger.debug(error.message);
-    else this.report(error, operation, 'dropped', context, 'warn');
+    else this.report(error, operation, 'dropped', { context, level: 'warn' });
   }
 
   outboundDropped(error: unknown, operation: Operation): void {

@@ -13,7 +13,7 @@ import type { Slot, SlotOwner } from './slot.ts';
 import { Streams } from './streams.ts';
 import type { Link, LinkSpec, PacketSink } from './transport.ts';
 import { Wait } from './wait.ts';
-import type { WaitFor } from './wait.ts';
+import type { WaitFor, WaitHooks } from './wait.ts';
 import type { WriterOptions } from './writer.ts';
 import { Writer } from './writer.ts';
 
@@ -42,6 +42,16 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
   protected readonly kernel: Kernel;
   readonly operation: SendingOperation;
   readonly #sent = new Map<string, Series>();
+  readonly #hooks: WaitHooks = {
+    now: () => this.kernel.clock.now(),
+    onGivenUp: (wait, error) => {
+      this.givenUp(wait, error);
+    },
+    // Nobody waits for it any more: from here on it is the channel's.
+    onQueued: (slot) => {
+      slot.owner = this;
+    },
+  };
 
   constructor(kernel: Kernel, options: SendingOptions<L>) {
     this.kernel = kernel;
@@ -103,20 +113,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 
   /** Fills the slot and answers the wait for it. */
   protected waitFor(ctx: SendContext, slot: Slot, until: WaitFor): Wait {
-    const wait = new Wait(
-      ctx,
-      slot,
-      until,
-      {
-        onGivenUp: (ended, error) => {
-          this.givenUp(ended, error);
-        },
-        onQueued: (queued) => {
-          queued.owner = this;
-        },
-      },
-      () => this.kernel.clock.now(),
-    );
+    const wait = new Wait(ctx, slot, until, this.#hooks);
     slot.owner = wait;
     return wait;
   }
@@ -137,8 +134,8 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
       this.#series(packet.topic).value += packet.records.length;
       return;
     }
-    for (const record of packet.records as readonly Slot[]) {
-      if (!record.control) this.#series(record.topic).value++;
+    for (const { topic, control } of packet.records) {
+      if (topic !== undefined && control !== true) this.#series(topic).value++;
     }
   }
 

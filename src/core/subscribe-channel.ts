@@ -123,9 +123,26 @@ export class SubscribeChannel extends ReceivingChannel {
       for (const [topic, epoch, last] of readHeartbeat(payload, (error) => {
         this.kernel.reporter.inboundDropped(error, 'subscribe');
       })) {
-        if (this.routes.for(topic).subscribers.length > 0) this.#gaps.heartbeat(topic, epoch, last);
+        const route = this.routes.for(topic);
+        if (route.subscribers.length > 0) this.#inItsTurn(route, () => this.#gaps.heartbeat(topic, epoch, last));
       }
     }
+  }
+
+  /** Where messages are verified first, those that were read before the heartbeat may still be on their way to the watch. */
+  #inItsTurn({ gate }: Route, tell: () => void): void {
+    if (!this.kernel.chains.verifiesPayload) {
+      tell();
+      return;
+    }
+    const ticket = gate.issue();
+    const enter = (): void => {
+      gate.pass(ticket);
+      tell();
+    };
+    const turn = gate.turn(ticket);
+    if (turn === undefined) enter();
+    else void turn.then(enter);
   }
 
   #tell(gap: Gap): void {

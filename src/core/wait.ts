@@ -12,6 +12,8 @@ export type WaitFor = 'queued' | 'sent' | 'reply';
 
 /** What the channel wants to know of a wait that ended without success. */
 export interface WaitHooks {
+  /** The bus's clock. */
+  now(): number;
   /** The wait was ended by its deadline or its caller. */
   onGivenUp(wait: Wait, error: BusError): void;
   /** The slot is the channel's now: nobody waits any more (published and queued). */
@@ -27,17 +29,15 @@ export class Wait implements SlotOwner, PendingCall {
   /** When the transport took it, on the bus's clock. */
   sentAt: number | undefined = undefined;
   readonly #hooks: WaitHooks;
-  readonly #now: () => number;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
   #done = false;
 
-  constructor(ctx: SendContext, slot: Slot, until: WaitFor, hooks: WaitHooks, now: () => number) {
+  constructor(ctx: SendContext, slot: Slot, until: WaitFor, hooks: WaitHooks) {
     this.ctx = ctx;
     this.slot = slot;
     this.until = until;
     this.#hooks = hooks;
-    this.#now = now;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -59,7 +59,7 @@ export class Wait implements SlotOwner, PendingCall {
 
   onSent(): void {
     this.ctx.accepted = true;
-    this.sentAt = this.#now();
+    this.sentAt = this.#hooks.now();
     if (this.until === 'sent') this.succeed();
   }
 

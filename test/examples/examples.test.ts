@@ -41,11 +41,29 @@ describe('the examples', () => {
     assert.ok(lines.includes('handler was told to stop'));
   });
 
+  it('04 runs a middleware of your own', async () => {
+    const attempt = ['receive request stock.count', 'send reply stock.count'];
+    assert.deepEqual((await run('04-your-own-middleware.ts')).trim().split('\n'), [
+      ...attempt,
+      'red is told { left: 3 }',
+      ...attempt,
+      'blue is told REJECTED',
+    ]);
+  });
+
   it('05 repeats a flaky step and limits what runs at once', async () => {
     assert.equal(
       await run('05-retry-and-limit.ts'),
       'sent after 3 attempts, 2 of them repeats\n10 handled, at most 2 at once\n',
     );
+  });
+
+  it('06 is traced: one trace id on both sides, and the nine metrics at its own endpoint', async () => {
+    const text = await run('06-traced.ts');
+    const ids = text.match(/\b[0-9a-f]{32}\b/g) ?? [];
+    assert.ok(ids.length >= 2, text);
+    assert.match(text, /http:\/\/127\.0\.0\.1:\d+\/metrics/);
+    assert.match(text, /^messagebus_messages_sent_total/m);
   });
 
   it('07 serves the bus over HTTP', async () => {

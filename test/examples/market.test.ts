@@ -81,8 +81,8 @@ test('everything that is sent arrives, and one line of JSON says so', { timeout:
 test('one event dropped on purpose is one lost, and the exit code 1', { timeout: TIMEOUT_MS }, async () => {
   const demo = new Demo('--seconds', '1', '--json', '--drop-one');
   assert.equal(await demo.exitCode(), 1, demo.stderr);
-  const { ok, lost, duplicated, gaps, sent, received } = JSON.parse(demo.stdout) as Outcome;
-  assert.deepEqual({ ok, lost, duplicated, gaps }, { ok: false, lost: 1, duplicated: 0, gaps: 0 });
+  const { ok, lost, duplicated, gaps, drops, sent, received } = JSON.parse(demo.stdout) as Outcome;
+  assert.deepEqual({ ok, lost, duplicated, gaps, drops }, { ok: false, lost: 1, duplicated: 0, gaps: 0, drops: 1 });
   assert.equal(received, sent * 2 - 1);
 });
 
@@ -106,6 +106,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.equal(demo.stderr, '');
   });
 }
+
+test('a process that dies ends the demo, with exit code 1', { timeout: TIMEOUT_MS }, async () => {
+  const demo = new Demo();
+  const pids = await demo.running();
+  const [url = ''] = /http:\S+/.exec(demo.stdout) ?? [];
+  assert.match(await (await fetch(url)).text(), /^messagebus_messages_sent_total\{.*\} [1-9]/m);
+  process.kill(pids[2]!, 'SIGKILL');
+  assert.equal(await demo.exitCode(), 1);
+  assert.equal(demo.stderr, 'The demo failed: analytics-long has ended by itself (SIGKILL).\n');
+  assert.deepEqual(pids.filter(isAlive), []);
+});
 
 test('--rate sets the pace, and no process outlives a launcher that was killed', { timeout: TIMEOUT_MS }, async () => {
   const demo = new Demo('--rate', '100');

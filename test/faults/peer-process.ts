@@ -21,6 +21,7 @@ export class PeerProcess {
   readonly #child: ChildProcess;
   readonly #program: string;
   readonly #said: unknown[] = [];
+  readonly #listeners = new Map<string, (value: unknown) => void>();
   #hear: (() => void) | undefined;
   #exit: Exit | undefined;
 
@@ -33,7 +34,11 @@ export class PeerProcess {
     // A peer that was killed in the middle of a command.
     child.stdin.on('error', () => {});
     createInterface({ input: child.stdout }).on('line', (line) => {
-      this.#said.push(JSON.parse(line));
+      const said = JSON.parse(line) as Record<string, unknown>;
+      const [key = ''] = Object.keys(said);
+      const listener = this.#listeners.get(key);
+      if (listener === undefined) this.#said.push(said);
+      else listener(said[key]);
       this.#hear?.();
     });
     this.exited = once(child, 'exit').then(([code, signal]) => {
@@ -62,6 +67,11 @@ export class PeerProcess {
       });
     }
     return this.#said.shift() as T;
+  }
+
+  /** From now on lines that begin with this key go here, and `next` does not see them. */
+  on(key: string, listener: (value: unknown) => void): void {
+    this.#listeners.set(key, listener);
   }
 
   tell(command: unknown): void {

@@ -34,7 +34,7 @@ interface Meeting {
 const meetings = new WeakMap<Context, Map<string, Meeting>>();
 
 /** What an {@link InprocPeers} needs of its link. */
-export interface InprocLink {
+interface InprocLink {
   readonly socket: Socket;
   readonly role: PeerRole;
   readonly spec: LinkSpec;

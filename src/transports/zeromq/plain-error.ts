@@ -9,7 +9,7 @@ import { isBusErrorCode } from '../../core/errors.ts';
 import type { SealedRecord } from '../../core/outgoing-packet.ts';
 
 /** An error reply as the core knows it. */
-export interface PlainError {
+interface PlainError {
   /** The header `error-code`. */
   readonly code: string;
   /** The body of a native error reply. */

@@ -26,7 +26,7 @@ import { DELIMITER } from './envelope.ts';
 import { decodePlainError, encodePlainError, parseJson } from './plain-error.ts';
 
 /** What a plain push or request is about, as it does not say itself: a topic, or a function of its JSON body. */
-export type PlainNaming = string | ((body: unknown) => string);
+type PlainNaming = string | ((body: unknown) => string);
 
 /** The topic of a plain push when the transport is given none; the default of `bus.push`. */
 export const PLAIN_PUSH_TOPIC = 'results';

@@ -25,7 +25,7 @@ export interface ReplyRoute {
 }
 
 /** The frames that lead to a requester. */
-export interface ReturnAddress {
+interface ReturnAddress {
   readonly routingId: Buffer;
   /** What stood between the routing id and the delimiter of its requests; on the plain wire each request has its own. */
   readonly path: readonly Buffer[];

@@ -17,7 +17,7 @@ import { handOver } from './hand-over.ts';
 const LEAST_PATIENCE_MS = 50;
 
 /** The most that the time between two offers counts. A writer offers about every millisecond. */
-const LONGEST_STEP_MS = 20;
+const LONGEST_STEP_MS = 10;
 
 /** The part of `PublishSpec` that the policy goes by. */
 export type SlowSubscriberSpec = Pick<

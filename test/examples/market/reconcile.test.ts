@@ -20,7 +20,6 @@ function report(service: string, own: Partial<Report> = {}): Report {
     roundTrip: nothing,
     gaps: 0,
     drops: 0,
-    waits: 0,
     latest: undefined,
     ...own,
   };

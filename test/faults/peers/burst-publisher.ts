@@ -1,7 +1,8 @@
 /**
  * A publisher that publishes as fast as `await bus.publish()` in a plain loop goes, and minds its memory. Argument: what it does
- * about slow subscribers, and the high-water mark of its socket. `{ publish: count, bytes }` publishes bodies `{ index, filling }` of about so many bytes and says how
- * many were accepted and rejected, how long it took, and how far memory rose in megabytes; `{ stats: true }` says what it counted.
+ * about slow subscribers, and the high-water mark of its socket. `{ publish: count, bytes }` publishes bodies `{ index, filling }` of about so many bytes and says as
+ * `burst` how many were accepted and rejected, how long it took, and how far memory rose in megabytes; `{ allow: n }` lets it go no further than
+ * the n-th body until it is allowed more; `{ stats: true }` says what it counted.
  */
 import { MessageBus } from '../../../src/message-bus.ts';
 import { onCommand, say } from './talk.ts';
@@ -22,6 +23,8 @@ await bus.ready();
 say({ endpoint: bus.describe().links[0]?.address });
 
 let next = 0;
+let allowed = Infinity;
+let goOn: () => void = () => {};
 
 async function publish(count: number, bytes: number): Promise<void> {
   const filling = 'x'.repeat(bytes);
@@ -34,6 +37,11 @@ async function publish(count: number, bytes: number): Promise<void> {
   let accepted = 0;
   const rejections: Record<string, number> = {};
   for (let left = count; left > 0; left--) {
+    while (next >= allowed) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+    }
     try {
       await bus.publish('price.tick', { index: next++, filling });
       accepted++;
@@ -44,10 +52,19 @@ async function publish(count: number, bytes: number): Promise<void> {
   }
   const ms = performance.now() - started;
   clearInterval(sampling);
-  say({ accepted, rejections, ms, roseMb: Math.round((highest - rss) / MEGABYTE) });
+  say({ burst: { accepted, rejections, ms, roseMb: Math.round((highest - rss) / MEGABYTE) } });
 }
 
-onCommand(async ({ publish: count, bytes = 0 }: { readonly publish?: number; readonly bytes?: number }) => {
-  if (count === undefined) say({ ...bus.metrics(), ...bus.stats() });
-  else await publish(count, bytes);
+interface Command {
+  readonly publish?: number;
+  readonly bytes?: number;
+  readonly allow?: number;
+}
+
+onCommand(({ publish: count, bytes = 0, allow }: Command) => {
+  if (allow !== undefined) {
+    allowed = allow;
+    goOn();
+  } else if (count === undefined) say({ ...bus.metrics(), ...bus.stats() });
+  else void publish(count, bytes);
 });

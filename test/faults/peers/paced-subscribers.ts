@@ -2,7 +2,7 @@
  * Subscribers, each a bus of its own, that read at a pace. Arguments: the endpoint, a JSON list of paces, and the
  * high-water mark of their sockets. Paces are
  * `{ name, perSecond }` (0 reads nothing until it is released; absent: as fast as it can), `{ name, pauseMs, every }` stands
- * still, blocking its process, for so long after so many messages. `{ release: true }` lets all of them read as fast as they
+ * still, blocking its process, for so long after so many messages. One with `tellEvery` says `{ seen }` after so many. `{ release: true }` lets all of them read as fast as they
  * can; `{ stats: true }` says for each how many it received, how many its own counter knows it missed, and how many came out of order.
  */
 import { MessageBus } from '../../../src/message-bus.ts';
@@ -13,6 +13,7 @@ interface Pace {
   readonly perSecond?: number;
   readonly pauseMs?: number;
   readonly every?: number;
+  readonly tellEvery?: number;
 }
 
 /** Timers are coarse: a paced reader waits once for so many milliseconds' worth of messages. */
@@ -52,7 +53,7 @@ class PacedSubscriber {
       hwmPackets: Number(hwmPackets),
       logLevel: 'warn',
     });
-    const { perSecond, pauseMs = 0, every = 0 } = pace;
+    const { name, perSecond, pauseMs = 0, every = 0, tellEvery = 0 } = pace;
     const paced = perSecond !== undefined;
     this.bus.subscribe(
       '>',
@@ -61,6 +62,7 @@ class PacedSubscriber {
         if (index <= this.#last) this.#disordered++;
         this.#last = index;
         this.#received++;
+        if (tellEvery > 0 && this.#received % tellEvery === 0) say({ seen: [name, this.#received] });
         if (every > 0 && this.#received % every === 0 && !released) block(pauseMs);
         return paced && !released ? this.#keepPace(perSecond) : undefined;
       },

@@ -15,21 +15,25 @@ export function pause(): Promise<void> {
 }
 
 /** Waits until the condition holds; fails, saying `what`, when it does not within the bound. */
-export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
-  const end = performance.now() + BOUND_MS;
+export async function until(
+  condition: () => boolean,
+  what: string | (() => string),
+  boundMs: number = BOUND_MS,
+): Promise<void> {
+  const end = performance.now() + boundMs;
   while (!condition()) {
-    if (performance.now() > end) assert.fail(`Waited ${BOUND_MS} ms for: ${typeof what === 'string' ? what : what()}`);
+    if (performance.now() > end) assert.fail(`Waited ${boundMs} ms for: ${typeof what === 'string' ? what : what()}`);
     await pause();
   }
 }
 
 /** Fails when the promise does not settle within the bound. */
-export async function bounded<T>(promise: Promise<T>, what: string): Promise<T> {
+export async function bounded<T>(promise: Promise<T>, what: string, boundMs: number = BOUND_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new assert.AssertionError({ message: `Waited ${BOUND_MS} ms for: ${what}` })),
-      BOUND_MS,
+      () => reject(new assert.AssertionError({ message: `Waited ${boundMs} ms for: ${what}` })),
+      boundMs,
     );
   });
   try {

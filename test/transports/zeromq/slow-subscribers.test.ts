@@ -109,8 +109,8 @@ describe('slow subscribers', () => {
     const { offer, fill, facts } = await scene(t, 'leave-behind');
     await fill();
     assert.deepEqual([await offer(1), await offer(5000), await offer(10_000)], [false, false, false]);
-    for (let at = 10_010; at <= 10_350; at += 10) assert.equal(await offer(at), false, `at ${String(at)} ms`);
-    assert.equal(await offer(10_360), true);
+    for (let at = 10_010; at <= 10_370; at += 10) assert.equal(await offer(at), false, `at ${String(at)} ms`);
+    assert.equal(await offer(10_380), true);
     assert.equal(facts.length, 1);
   });
 
@@ -142,7 +142,7 @@ describe('slow subscribers', () => {
 
   it('leave-behind: beside a stuck subscriber one that pauses 30 ms now and then loses nothing', async (t) => {
     const bench = benchFor(t, 'tcp');
-    const policy = { slowSubscribers: 'leave-behind', patienceMs: 250, hwmPackets: 256, closeLingerMs: 0 } as const;
+    const policy = { slowSubscribers: 'leave-behind', patienceMs: 800, hwmPackets: 256, closeLingerMs: 0 } as const;
     const publisher = await bench.publisher(policy);
     const { endpoint } = publisher.link;
     const gate = new Gate();

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Lane } from '../../src/core/lane.ts';
+import { Slot } from '../../src/core/slot.ts';
+
+const slot = (topic: string): Slot => new Slot(topic, () => {});
+
+test('slots come out in the order in which they went in', () => {
+  const lane = new Lane();
+  const [a, b, c] = [slot('a'), slot('b'), slot('c')];
+  for (const one of [a, b, c]) lane.push(one);
+  assert.equal(lane.length, 3);
+  assert.equal(lane.at(0), a);
+  lane.drop(1);
+  assert.equal(lane.at(0), b);
+  assert.equal(lane.at(1), c);
+  assert.equal(lane.at(2), undefined);
+  lane.drop(2);
+  assert.equal(lane.length, 0);
+  assert.equal(lane.first(), undefined);
+});
+
+test('first() drops what was given up in front, and only there', () => {
+  const lane = new Lane();
+  const slots = ['a', 'b', 'c', 'd'].map(slot);
+  for (const one of slots) lane.push(one);
+  for (const index of [0, 1, 3]) slots[index]!.state = 'void';
+  assert.equal(lane.first(), slots[2]);
+  assert.equal(lane.length, 2);
+});
+
+test('a lane behaves like a plain list, however long it gets', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.nat(3000), fc.constant('drop' as const)), { maxLength: 30 }), (steps) => {
+      const lane = new Lane();
+      const list: Slot[] = [];
+      for (const step of steps) {
+        if (step === 'drop') {
+          const count = Math.ceil(list.length * 0.7);
+          lane.drop(count);
+          list.splice(0, count);
+        } else {
+          for (let index = 0; index < step; index++) {
+            const one = slot('t');
+            lane.push(one);
+            list.push(one);
+          }
+        }
+        assert.equal(lane.length, list.length);
+        assert.equal(lane.at(0), list[0]);
+        assert.equal(lane.at(list.length - 1), list.at(-1));
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
