@@ -52,8 +52,15 @@ const aStack = (value: unknown): string | undefined => (Array.isArray(value) ? u
 const anObject = (value: unknown): string | undefined =>
   typeof value === 'object' && value !== null ? undefined : 'an object';
 
+const somePorts = (value: unknown): string | undefined => {
+  const fits = Object.entries(Object(value) as object).every(
+    ([name, port]) => Object.hasOwn(Ports, name) && Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535,
+  );
+  return fits && anObject(value) === undefined ? undefined : `an object of ports from 0 to 65535 named ${Object.keys(Ports).join(', ')}`;
+};
+
 const CHECKS = {
-  ports: anObject,
+  ports: somePorts,
   serializer: (value: unknown) =>
     value === 'json' || (typeof value === 'object' && value !== null && 'encode' in value && 'decode' in value)
       ? undefined
@@ -84,6 +91,7 @@ export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
 
   constructor(serviceName: string, config: MessageBusConfig = {}) {
     checkOptions({ serviceName, ...config }, CHECKS);
+    expectUsed(config);
     const { ports, transport, serializer, handlerMaxConcurrency, retry: retrying, middleware, ...options } = config;
     const host = options.host ?? '127.0.0.1';
     super({
@@ -135,6 +143,15 @@ export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
 
   protected override respondFallback(): AnyHandler {
     return (message) => this.handleRequest(message);
+  }
+}
+
+/** What configures a step of the standard stack means nothing to a stack that replaces it. */
+function expectUsed(config: MessageBusConfig): void {
+  if (config.middleware === undefined) return;
+  for (const name of ['serializer', 'handlerMaxConcurrency', 'retry'] as const) {
+    if (config[name] === undefined) continue;
+    throw new TypeError(`Expected \`${name}\` to be left out where \`middleware\` replaces the standard stack: put the step there`);
   }
 }
 

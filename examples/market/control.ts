@@ -1,9 +1,10 @@
 /** How the launcher talks to the processes: requests over a bus of its own, to an endpoint of each. */
 import { Console } from 'node:console';
 import { MessageBus } from 'tracebus';
+import { zeromq } from 'tracebus/zeromq';
 import type { Report } from './tally.ts';
 import type { Market } from './topics.ts';
-import { SERVICES } from './wiring.ts';
+import { RECONNECT_MAX_MS, SERVICES } from './wiring.ts';
 import type { ServiceName, Wiring } from './wiring.ts';
 
 /** What each process has reported. */
@@ -20,7 +21,8 @@ export class Control {
   /** The signal ends every call. */
   constructor(wiring: Omit<Wiring, 'name'>, signal: AbortSignal) {
     const logger = new Console(process.stderr); // standard output is for the result
-    this.#bus = new MessageBus<Market>('launcher', { logger, requestTimeoutMs: 20_000 });
+    const transport = zeromq({ reconnectMaxMs: RECONNECT_MAX_MS });
+    this.#bus = new MessageBus<Market>('launcher', { transport, logger, requestTimeoutMs: 20_000 });
     this.#wiring = wiring;
     this.#signal = signal;
   }

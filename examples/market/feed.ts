@@ -14,8 +14,11 @@ import { WINDOWS } from './wiring.ts';
 /** Events in the process's own queue: enough to fill packets, few enough that they are young when they arrive. */
 const HWM_OUTBOUND = 500;
 
+/** How long the subscribers may take to appear, in milliseconds. */
+const START_TIMEOUT_MS = 30_000;
+
 await runService(
-  (service) => {
+  async (service) => {
     const { bus, control } = service;
     const ticks = loadTicks();
     const stopping = new AbortController();
@@ -25,7 +28,11 @@ await runService(
     bus.respond(
       'demo.start',
       async () => {
-        await bus.ready({ topic: 'price.sp500', subscribers: Object.keys(WINDOWS).length });
+        await bus.ready({
+          topic: 'price.sp500',
+          subscribers: Object.keys(WINDOWS).length,
+          timeoutMs: START_TIMEOUT_MS,
+        });
         replaying ??= replay(ticks, service, signal).catch(service.fail);
         return service.report();
       },
@@ -40,6 +47,7 @@ await runService(
       },
       { endpoint: control },
     );
+    await bus.ready(); // binds the publisher, so that subscribers find it from now on
   },
   ({ prices }) => ({
     endpoints: { publish: { bind: prices } },

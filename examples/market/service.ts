@@ -5,9 +5,11 @@
 import { MessageBus } from 'tracebus';
 import type { MessageBusConfig } from 'tracebus';
 import { startTelemetry } from 'tracebus/telemetry';
+import { zeromq } from 'tracebus/zeromq';
 import { Tally } from './tally.ts';
 import type { Report } from './tally.ts';
 import type { Market } from './topics.ts';
+import { RECONNECT_MAX_MS } from './wiring.ts';
 import type { Wiring } from './wiring.ts';
 
 /** What a process works with. */
@@ -36,6 +38,7 @@ export async function runService(
   const { name } = wiring;
   const control = wiring.control[name];
   const ending = new AbortController();
+  const isEnding = (): boolean => ending.signal.aborted;
   const end = (): void => {
     ending.abort();
   };
@@ -53,7 +56,12 @@ export async function runService(
     shutdownTimeoutMs: CLOSE_TIMEOUT_MS,
     logger: { info: () => undefined, warn: (line) => console.warn(line) }, // the launcher shows the URL
   });
-  const bus = new MessageBus<Market>(name, { onError: failOnTakenPort(fail), ...config(wiring) });
+  if (isEnding()) return telemetry.shutdown();
+  const bus = new MessageBus<Market>(name, {
+    transport: zeromq({ reconnectMaxMs: RECONNECT_MAX_MS }),
+    onError: failOnTakenPort(fail),
+    ...config(wiring),
+  });
   const tally = new Tally();
   const report = (): Report => tally.report(name, bus, telemetry.prometheusUrl);
   ending.signal.addEventListener('abort', () => {
@@ -63,7 +71,7 @@ export async function runService(
     await setUp({ wiring, bus, tally, control, signal: ending.signal, report, fail });
     bus.respond('demo.report', report, { endpoint: control });
   } catch (error) {
-    if (!ending.signal.aborted) fail(error);
+    if (!isEnding()) fail(error);
   }
 }
 

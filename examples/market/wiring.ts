@@ -9,6 +9,9 @@ export const WINDOWS = { 'analytics-short': 20, 'analytics-long': 100 } as const
 /** The processes, in the order in which they are shown. */
 export const SERVICES = ['feed', 'analytics-short', 'analytics-long', 'recorder', 'monitor'] as const;
 
+/** On one host, and with peers that are only starting, nobody needs to be patient between two attempts to connect. */
+export const RECONNECT_MAX_MS = 250;
+
 export type ServiceName = (typeof SERVICES)[number];
 
 /** What the command line decides. */

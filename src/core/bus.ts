@@ -22,7 +22,7 @@ import { Kernel } from './kernel.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Middleware, MiddlewareFunction } from './middleware.ts';
 import type { CoreBusOptions } from './options.ts';
-import { checkOptions } from './options.ts';
+import { checkCoreOptions } from './options.ts';
 import { Pipeline } from './pipeline.ts';
 import { allReady } from './readiness.ts';
 import type { Message } from './receive-context.ts';
@@ -65,7 +65,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   #closed = false;
 
   constructor(options: CoreBusOptions) {
-    checkOptions(options as unknown as Record<string, unknown>);
+    checkCoreOptions(options);
     const kernel = new Kernel(options);
     const channels = new Channels(kernel);
     const { transport } = options;

@@ -31,14 +31,14 @@ export class Calls {
 
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
     const channel = this.#channels.publisher(this.place('publish', options.endpoint));
-    const ctx = this.#reserved(channel, topic, body, { timeoutMs: this.#kernel.settings.publishTimeoutMs, ...options });
+    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.publishTimeoutMs });
     return sendOut(this.#kernel, ctx, 'publish');
   }
 
   push(topic: string, body: unknown, options: SendOptions): Promise<void> {
     const places = this.#roles.places('push', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
-    const ctx = this.#reserved(channel, topic, body, { timeoutMs: this.#kernel.settings.pushTimeoutMs, ...options });
+    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.pushTimeoutMs });
     return sendOut(this.#kernel, ctx, 'push');
   }
 
@@ -72,6 +72,7 @@ export class Calls {
       endpoint: channel.endpoint,
       correlation: operation === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
       deadline: this.#kernel.clock.now() + timeoutMs,
+      timeoutMs,
       signal,
       idempotent,
       retry,
@@ -85,6 +86,8 @@ export class Calls {
     const [only] = channels;
     if (channels.length === 1 && only !== undefined) return only;
     const well = channels.filter(({ keeper }) => !keeper.coolingDown);
+    // Else the first one that is connected would get every call, and the others would never be opened.
+    for (const { keeper } of well) keeper.warm();
     const connected = well.filter(({ keeper }) => keeper.peers > 0);
     const pool = connected.length > 0 ? connected : well.length > 0 ? well : soonest(channels);
     return pool[this.#turn++ % pool.length] ?? noPlace();

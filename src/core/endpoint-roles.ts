@@ -7,6 +7,8 @@ export type EndpointChoice = string | number;
 /** Who binds when nothing is configured: the side that there is one of. */
 const BINDS: ReadonlySet<EndpointPattern> = new Set(['publish', 'pull', 'respond']);
 
+const PATTERNS: ReadonlySet<string> = new Set(['publish', 'subscribe', 'push', 'pull', 'request', 'respond']);
+
 /** One endpoint and this bus's part in it. */
 export interface Place {
   readonly endpoint: string;
@@ -24,6 +26,9 @@ export class EndpointRoles {
     this.#host = host;
     this.#check = check;
     for (const [pattern, role] of Object.entries(roles) as [EndpointPattern, EndpointRole | undefined][]) {
+      if (!PATTERNS.has(pattern)) {
+        throw new TypeError(`Unknown pattern \`endpoints.${pattern}\`; there are ${[...PATTERNS].join(', ')}`);
+      }
       if (role === undefined) continue;
       const places = placesOf(pattern, role);
       for (const { endpoint } of places) check(endpoint);
@@ -59,12 +64,10 @@ export class EndpointRoles {
 }
 
 function placesOf(pattern: EndpointPattern, role: EndpointRole): readonly Place[] {
-  if ('bind' in role) {
-    if (typeof role.bind !== 'string') throw new TypeError(`Expected \`endpoints.${pattern}.bind\` to be an endpoint`);
-    return [{ endpoint: role.bind, mode: 'bind' }];
-  }
-  const { connect } = role as { connect?: unknown };
-  if (!Array.isArray(connect) || connect.length === 0 || !connect.every((one) => typeof one === 'string')) {
+  const { bind, connect } = Object(role) as { bind?: unknown; connect?: unknown };
+  if (typeof bind === 'string' && connect === undefined) return [{ endpoint: bind, mode: 'bind' }];
+  const isList = Array.isArray(connect) && connect.length > 0 && connect.every((one) => typeof one === 'string');
+  if (!isList || bind !== undefined) {
     throw new TypeError(`Expected \`endpoints.${pattern}\` to be { bind: endpoint } or { connect: [endpoint, ...] }`);
   }
   if (pattern === 'publish' && connect.length > 1) {

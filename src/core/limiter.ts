@@ -28,6 +28,11 @@ export class Limiter {
     this.#overflow = overflow;
   }
 
+  /** As many run and wait as may. */
+  get full(): boolean {
+    return this.#running >= this.#concurrency && this.#queue.length >= this.#maxQueued;
+  }
+
   /** Counts a message in before it is read on; a promise means that the receive loop has to wait for room. */
   enter(): Promise<void> | undefined {
     if (this.#overflow === 'drop-oldest' || this.#entered < this.#concurrency + this.#maxQueued) {

@@ -76,6 +76,12 @@ export class LinkKeeper<L extends Link> {
     return this.#open();
   }
 
+  /** Opens the link although no call needs it yet; a failure is reported. */
+  warm(): void {
+    if (this.#closed || this.#link !== undefined || this.#opening !== undefined || this.coolingDown) return;
+    void this.#open().catch(() => undefined);
+  }
+
   /** The endpoint did not answer in time. */
   timedOut(error: BusError): void {
     if (this.#closed) return;
@@ -93,7 +99,7 @@ export class LinkKeeper<L extends Link> {
   }
 
   #open(): Promise<L> {
-    const opening = outsideTraces(() => this.#options.open(this.#spec()));
+    const opening = outsideTraces(async () => this.#options.open(this.#spec()));
     this.#opening = opening.then(
       (link) => {
         this.#opening = undefined;
@@ -160,6 +166,7 @@ export class LinkKeeper<L extends Link> {
     this.#coolDown.open(error);
     reporter.report(error, this.#options.operation, `${this.endpoint} failed`);
     if (!isBind && !this.#options.reopens) return;
+    if (this.#retry !== undefined) clock.clearTimeout(this.#retry);
     this.#retry = clock.setTimeout(
       () => {
         if (this.#closed || this.#link !== undefined || this.#opening !== undefined) return;

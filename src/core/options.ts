@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Gap } from './gap-detector.ts';
 import type { LogLevel, Logger } from './logger.ts';
 import { LOG_LEVELS } from './logger.ts';
+import { DEFAULT_PACKET_LIMITS } from './packet-layout.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { SendContext } from './send-context.ts';
 import type { SlowSubscribers, Transport } from './transport.ts';
@@ -90,9 +91,11 @@ export interface CoreBusOptions extends BusOptions {
 type Check = (value: unknown) => string | undefined;
 
 const whole =
-  (least: number): Check =>
-  (value) =>
-    Number.isSafeInteger(value) && (value as number) >= least ? undefined : `an integer from ${String(least)}`;
+  (least: number, most: number = Number.MAX_SAFE_INTEGER): Check =>
+  (value) => {
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return undefined;
+    return `an integer from ${String(least)}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${String(most)}`}`;
+  };
 /** What a timer of Node's takes: with more it would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 const time: Check = (value) =>
@@ -106,11 +109,25 @@ const oneOf =
 const aBoolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 const aFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
 const anObject: Check = (value) => (typeof value === 'object' && value !== null ? undefined : 'an object');
+/** What the bus calls must be there: else the first message would find out. */
+const withMethods =
+  (what: string, ...methods: readonly string[]): Check =>
+  (value) =>
+    methods.every((name) => typeof (Object(value) as Record<string, unknown>)[name] === 'function')
+      ? undefined
+      : `${what} with ${methods.join(', ')}`;
 const aString: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a non-empty string');
 
 const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   serviceName: aString,
-  transport: anObject,
+  transport: withMethods(
+    'a transport',
+    'checkEndpoint',
+    'openPublisher',
+    'openSubscriber',
+    'openRequester',
+    'openResponder',
+  ),
   endpoints: anObject,
   host: aString,
   hwmOutbound: whole(1),
@@ -123,20 +140,39 @@ const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   replySendTimeoutMs: time,
   failedSocketCooldownMs: time,
   closeLingerMs: time,
-  heartbeatMs: whole(1),
+  heartbeatMs: whole(1, LONGEST_MS),
   slowSubscribers: oneOf('leave-behind', 'wait', 'drop'),
   requireSubscribers: aBoolean,
   order: oneOf('global', 'topic'),
-  pack: whole(1),
+  pack: whole(1, DEFAULT_PACKET_LIMITS.maxRecords),
   publish: aBoolean,
-  logger: anObject,
+  logger: withMethods('a logger', 'debug', 'info', 'warn', 'error'),
   logLevel: oneOf(...LOG_LEVELS),
   logLevelNoHandler: oneOf(...LOG_LEVELS),
   onError: aFunction,
   onGap: aFunction,
-  clock: anObject,
+  clock: withMethods('a clock', 'now', 'wallUs', 'setTimeout', 'clearTimeout'),
   random: aFunction,
 };
+
+/** Options that have no default. */
+const REQUIRED: readonly (keyof CoreBusOptions)[] = ['serviceName', 'transport'];
+
+/** Checks the options of a core bus, of which some have to be there. @throws TypeError or RangeError that says what was expected */
+export function checkCoreOptions(options: CoreBusOptions): void {
+  for (const name of REQUIRED) {
+    if ((options as Partial<CoreBusOptions>)[name] !== undefined) continue;
+    throw new TypeError(`Expected \`${name}\` to be ${CHECKS[name](undefined) ?? 'given'}, got undefined`);
+  }
+  checkOptions(options as unknown as Record<string, unknown>);
+  const { slowSubscribers, transport } = options;
+  const known = transport.features.slowSubscribers;
+  if (slowSubscribers !== undefined && !known.includes(slowSubscribers)) {
+    throw new RangeError(
+      `Expected \`slowSubscribers\` to be one that the transport knows: ${known.join(', ')}, got ${slowSubscribers}`,
+    );
+  }
+}
 
 /** Checks options against {@link CHECKS} and further ones. @throws TypeError or RangeError that says what was expected */
 export function checkOptions(
@@ -173,7 +209,6 @@ export const PREDECESSOR_KEYS: Readonly<Record<string, string>> = {
   failed_socket_cooldown: 'failedSocketCooldownMs',
   handler_max_concurrency: 'handlerMaxConcurrency',
   log_level_no_handler: 'logLevelNoHandler',
-  serializer: 'serializer',
   close_linger_ms: 'closeLingerMs',
 };
 

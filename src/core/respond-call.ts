@@ -46,11 +46,11 @@ export function isEnd(error: unknown): boolean {
   return error instanceof BusError && (error.code === 'EXPIRED' || error.code === 'CANCELLED');
 }
 
-export function overflow(ctx: ReceiveContext, limit: number): BusError {
-  return new BusError('OVERFLOW', `${String(limit)} requests are waiting already`, {
+export function overflow(ctx: ReceiveContext): BusError {
+  return new BusError('OVERFLOW', 'as many requests are waiting as may', {
     topic: ctx.topic,
     endpoint: ctx.endpoint,
-    hint: 'Try again later; on the responder raise `hwmInbound` or `concurrency`.',
+    hint: 'Try again later; on the responder raise `concurrency`, `maxQueued` or `hwmInbound`.',
   });
 }
 

@@ -141,8 +141,8 @@ export class RespondChannel {
     const call = new RespondCall(peer, route, ctx, (one) => this.#run(one));
     ctx.destination = call;
     const key = callKey(peer.id, ctx.correlation ?? '');
-    if (this.#closing || this.intake.full) {
-      const error = this.#closing ? closing(ctx) : overflow(ctx, this.#kernel.settings.hwmInbound);
+    if (this.#closing || this.intake.full || call.responder?.limiter?.full === true) {
+      const error = this.#closing ? closing(ctx) : overflow(ctx);
       route.gate.pass(call.ticket);
       await this.#refuse(call, error);
       return;

@@ -9,8 +9,9 @@ import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { actor } from './stage.ts';
 
-const SEND = ['metrics', 'trace', 'limit-concurrency', 'retry', 'serialize'];
-const RECEIVE = ['metrics', 'trace', 'serialize', 'retry', 'limit-concurrency'];
+/** In brackets what the bus does itself. The limit stands at `(admit)`. */
+const SEND = ['metrics', 'trace', 'retry', 'serialize', '(headers)'];
+const RECEIVE = ['(admit)', 'metrics', 'trace', 'serialize'];
 
 test('a service name alone makes a bus over ZeroMQ with the standard pipeline', () => {
   const { serviceName, system, send, receive, links } = new MessageBus('analytics').describe();
@@ -37,15 +38,15 @@ test('the service name is the sender that handlers of all three patterns see', a
 
 test('a built-in given to use() takes the place of the standard one, once; a new one joins the stack', () => {
   const bus = new MessageBus('analytics').use(retry({ maxAttempts: 5 })).use(circuitBreaker());
-  assert.deepEqual(bus.describe().send, ['metrics', 'trace', 'limit-concurrency', 'retry', 'circuit-breaker', 'serialize']);
+  assert.deepEqual(bus.describe().send, ['metrics', 'trace', 'retry', 'circuit-breaker', 'serialize', '(headers)']);
   assert.throws(() => bus.use(retry()), { code: 'INVALID_PIPELINE' });
 });
 
 test('`retry: false` leaves the step out, and `middleware` replaces the whole stack', () => {
   const send = (config: MessageBusConfig): readonly string[] => new MessageBus('analytics', config).describe().send;
-  assert.deepEqual(send({ retry: false }), ['metrics', 'trace', 'limit-concurrency', 'serialize']);
-  assert.deepEqual(send({ middleware: [] }), []);
-  assert.deepEqual(send({ middleware: [serialize()] }), ['serialize']);
+  assert.deepEqual(send({ retry: false }), ['metrics', 'trace', 'serialize', '(headers)']);
+  assert.deepEqual(send({ middleware: [] }), ['(bytes)', '(headers)']);
+  assert.deepEqual(send({ middleware: [serialize()] }), ['serialize', '(headers)']);
 });
 
 test('the options of `retry` reach the step: how often a push is tried', async (t) => {

@@ -6,7 +6,7 @@ import { MessageBus } from '../../src/message-bus.ts';
 import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
-import type { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { RecordingLogger } from '../support/memory-bus.ts';
 import { until } from '../transports/conformance/waiting.ts';
 
@@ -35,8 +35,15 @@ export function actor(t: TestContext, config: MessageBusConfig = {}, made: BusCl
     onError: (error) => void errors.push(error),
     ...config,
   });
-  t.after(() => bus.close({ timeoutMs: 0 }));
+  t.after(() => closed(bus, config.clock));
   return { bus, log, errors };
+}
+
+/** Closes at once, also on a clock that nobody moves any more. */
+async function closed(bus: MessageBus, clock: MessageBusConfig['clock']): Promise<void> {
+  const watch = watched(bus.close({ timeoutMs: 0 }));
+  if (clock instanceof FakeClock) while (watch.outcome === 'pending') await clock.pass(100, 50);
+  await bus.close();
 }
 
 /** Over real sockets. */

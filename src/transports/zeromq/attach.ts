@@ -6,20 +6,28 @@ import type { LinkSpec } from '../../core/transport.ts';
 import { connectProblem, parseEndpoint, probeIpc, resolvedEndpoint } from './endpoint.ts';
 import { errnoOf } from './hand-over.ts';
 
-/** A closed inproc socket gives its name back a moment after close(), on another thread; nothing tells when. */
-const INPROC_RETRIES = 50;
-
 /**
- * Binds or connects, and resolves with the endpoint that is in effect. The socket is the caller's to close if this rejects.
- * @param inUseHint what to do about a taken endpoint, beside using another one
+ * A closed inproc socket gives its name back a moment after close(), on another thread; nothing tells when. Usually that is
+ * less than a millisecond; on an overloaded machine 650 were seen.
  */
-export async function attach(socket: Socket, spec: LinkSpec, inUseHint = ''): Promise<string> {
+const INPROC_FREED_WITHIN_MS = 3000;
+
+/** What {@link attach} may be told. */
+interface AttachOptions {
+  /** What to do about a taken endpoint, beside using another one. */
+  readonly inUseHint: string;
+  /** Whether an open link has bound this inproc name: then waiting for it is in vain. */
+  readonly isHeld: () => boolean;
+}
+
+/** Binds or connects, and resolves with the endpoint that is in effect. The socket is the caller's to close if this rejects. */
+export async function attach(socket: Socket, spec: LinkSpec, { inUseHint, isHeld }: AttachOptions): Promise<string> {
   if (spec.mode === 'connect') return attachConnect(socket, spec.endpoint);
   const { scheme, address } = parseEndpoint(spec.endpoint);
   // A second bind of an ipc path would succeed and steal it from whoever is there.
   if (scheme === 'ipc' && (await probeIpc(address))) throw inUse(spec.endpoint, inUseHint, undefined);
   try {
-    await bind(socket, spec.endpoint, scheme === 'inproc' ? INPROC_RETRIES : 0);
+    await bind(socket, spec.endpoint, () => scheme === 'inproc' && !isHeld());
   } catch (error) {
     if (errnoOf(error) === 'EADDRINUSE') throw inUse(spec.endpoint, inUseHint, error);
     const hint = 'Check that the host is an address of this machine and that the path can be written.';
@@ -28,14 +36,15 @@ export async function attach(socket: Socket, spec: LinkSpec, inUseHint = ''): Pr
   return resolvedEndpoint(spec.endpoint, socket.lastEndpoint);
 }
 
-async function bind(socket: Socket, endpoint: string, retries: number): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
+async function bind(socket: Socket, endpoint: string, mayBeFreed: () => boolean): Promise<void> {
+  const end = performance.now() + INPROC_FREED_WITHIN_MS;
+  for (;;) {
     try {
       // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
       socket.bindSync(endpoint);
       return;
     } catch (error) {
-      if (attempt >= retries || errnoOf(error) !== 'EADDRINUSE') throw error;
+      if (errnoOf(error) !== 'EADDRINUSE' || !mayBeFreed() || performance.now() > end) throw error;
       await pause(1);
     }
   }

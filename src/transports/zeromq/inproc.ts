@@ -59,6 +59,11 @@ export class InprocPeers {
     return this.#peers.size;
   }
 
+  /** Whether a link has bound the name already. */
+  get nameIsHeld(): boolean {
+    return this.#meeting().bound !== undefined;
+  }
+
   /** Meets those who are there and whoever comes. A binding link calls it when its socket is bound, a connecting one instead of connecting. */
   enter(): void {
     const meeting = this.#meeting();

@@ -58,7 +58,8 @@ export class PeerLink<S extends Socket> implements Link {
   async open(inUseHint = ''): Promise<this> {
     try {
       if (this.#inproc === undefined || this.mode === 'bind') {
-        this.#endpoint = await attach(this.socket, this.#spec, inUseHint);
+        const isHeld = (): boolean => this.#inproc?.nameIsHeld === true;
+        this.#endpoint = await attach(this.socket, this.#spec, { inUseHint, isHeld });
       }
       this.#inproc?.enter();
       return this;

@@ -44,6 +44,20 @@ describe('inproc', () => {
     assert.deepEqual([requester.told.connected, requester.told.facts], [3, ['reconnects', 'reconnects']]);
   });
 
+  it('refuses a name that another link has bound at once, and waits a moment for one that was closed', async (t) => {
+    const bench = benchFor(t, 'inproc');
+    const endpoint = bench.endpoint();
+    const { link } = await bench.responder({ endpoint }, () => {});
+    const start = performance.now();
+    await assert.rejects(
+      bench.responder({ endpoint }, () => {}),
+      { code: 'BIND_FAILED', endpoint },
+    );
+    assert.ok(performance.now() - start < 1000, 'an open link will not give it back');
+    void link.close();
+    for (let life = 0; life < 100; life++) await (await bench.responder({ endpoint }, () => {})).link.close();
+  });
+
   it('joins many links that came before the one that binds', async (t) => {
     const bench = benchFor(t, 'inproc');
     const endpoint = bench.endpoint();
