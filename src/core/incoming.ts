@@ -5,7 +5,7 @@
 import type { Operation } from './counters.ts';
 import { BusError, messageOf } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import type { AdmitStep, Release } from './middleware.ts';
+import type { Admission, AdmitStep, Release } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
 
 /** Counts and tells a failure of a message that came in. */
@@ -44,11 +44,55 @@ export function admit(
   if (admits.length === 0) return undefined;
   const releases: Release[] = [];
   for (let index = 0; index < admits.length; index++) {
-    const answer = admits[index]?.(ctx);
-    if (answer instanceof Promise) return admitSlowly(admits.slice(index + 1), ctx, releases, answer);
-    if (answer !== undefined) releases.push(answer);
+    let answer: Admission;
+    try {
+      answer = admits[index]?.(ctx);
+    } catch (error) {
+      all(releases)?.();
+      throw error;
+    }
+    if (typeof answer === 'function') releases.push(answer);
+    else if (answer !== undefined) return admitSlowly(admits.slice(index + 1), ctx, releases, answer);
   }
   return all(releases);
+}
+
+/**
+ * Asks for one message after the other, in the order in which they came, where no receive loop does: two that were admitted out of
+ * order could wait for each other.
+ */
+export class Admissions {
+  readonly #kernel: Kernel;
+  #last: Promise<void> | undefined = undefined;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  admit(ctx: ReceiveContext): Release | undefined | Promise<Release | undefined> {
+    const { admits } = this.#kernel;
+    const answer = this.#last === undefined ? admit(admits, ctx) : this.#last.then(() => admit(admits, ctx));
+    if (!(answer instanceof Promise)) return answer;
+    const settled = answer.then(ignore, ignore);
+    this.#last = settled;
+    void settled.then(() => {
+      if (this.#last === settled) this.#last = undefined;
+    });
+    return answer;
+  }
+}
+
+/** Calls a release; one that throws is reported, and keeps no place of anybody else. */
+export function letGo(kernel: Kernel, release: Release | undefined, operation: Operation): void {
+  try {
+    release?.();
+  } catch (error) {
+    kernel.reporter.report(error, operation, 'a middleware failed to release a message');
+  }
+}
+
+function ignore(): void {
+  // Whoever asked is told.
 }
 
 async function admitSlowly(

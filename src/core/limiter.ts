@@ -28,10 +28,6 @@ export class Limiter {
     this.#overflow = overflow;
   }
 
-  /** As many run and wait as may. */
-  get full(): boolean {
-    return this.#running >= this.#concurrency && this.#queue.length >= this.#maxQueued;
-  }
 
   /** Counts a message in before it is read on; a promise means that the receive loop has to wait for room. */
   enter(): Promise<void> | undefined {

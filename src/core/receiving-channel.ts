@@ -6,7 +6,7 @@
  */
 import type { Operation, Series } from './counters.ts';
 import { BusError } from './errors.ts';
-import { admit, reportFailure } from './incoming.ts';
+import { admit, letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
 import { KINDS_BY_NUMBER } from './kinds.ts';
@@ -193,7 +193,7 @@ export abstract class ReceivingChannel {
       reportFailure(this.kernel, ctx, this.operation, error);
     } finally {
       this.#running.delete(place);
-      release?.();
+      letGo(this.kernel, release, this.operation);
       this.#leave(arrival);
     }
   }

@@ -182,8 +182,11 @@ export class Replies {
  * The code of an error reply: the bus's own for what the bus refused; HANDLER_FAILED for whatever a handler threw, also when that
  * was the failure of a request of its own.
  */
-function codeOf(error: unknown, { handled }: ReceiveContext): string {
+function codeOf(error: unknown, request: ReceiveContext): string {
+  const { handled } = request;
   if (!(error instanceof BusError)) return handled ? 'HANDLER_FAILED' : 'REJECTED';
+  // The bus that closes has told the handler to stop, and that is what the handler says.
+  if (request.cancelled && error === request.signal.reason) return error.code;
   return handled && error.code !== 'NO_HANDLER' && error.code !== 'SERIALIZE_FAILED' ? 'HANDLER_FAILED' : error.code;
 }
 

@@ -14,6 +14,8 @@ export class RespondCall implements Delivery, Expirable {
   readonly responder: Subscriber | undefined;
   readonly ticket: number;
   readonly ctx: ReceiveContext;
+  /** Nobody waits for the answer any more. While the bus closes, the caller of a cancelled call still does. */
+  abandoned = false;
   readonly #run: (call: RespondCall) => Promise<void>;
 
   constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: RespondCall) => Promise<void>) {
@@ -32,7 +34,13 @@ export class RespondCall implements Delivery, Expirable {
 
   /** The deadline has passed: nobody waits for the answer any more. */
   expire(): void {
-    this.ctx.cancel(new BusError('EXPIRED', 'the caller has stopped waiting', { topic: this.ctx.topic }));
+    this.abandon('EXPIRED', 'the caller has stopped waiting');
+  }
+
+  /** Aborts the handler's signal: its caller has gone. */
+  abandon(code: 'EXPIRED' | 'CANCELLED', why: string): void {
+    this.abandoned = true;
+    this.ctx.cancel(new BusError(code, why, { topic: this.ctx.topic }));
   }
 }
 

@@ -5,12 +5,13 @@
  *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
  */
 import { BusError, errorType } from './errors.ts';
-import { admit, reportFailure } from './incoming.ts';
+import { Admissions, letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
 import { KINDS_BY_NUMBER } from './kinds.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import { logAt } from './logger.ts';
+import type { Release } from './middleware.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
 import { Replies } from './replies.ts';
@@ -30,6 +31,7 @@ export class RespondChannel {
   readonly #kernel: Kernel;
   readonly #fallback: AnyHandler | undefined;
   readonly #calls = new Map<string, RespondCall>();
+  readonly #admissions: Admissions;
   #closing = false;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect', fallback: AnyHandler | undefined) {
@@ -39,6 +41,7 @@ export class RespondChannel {
     this.intake = new Intake(kernel.settings.hwmInbound);
     this.routes = new Routes((topic) => kernel.counters.received.series('respond', topic));
     this.replies = new Replies(kernel, endpoint);
+    this.#admissions = new Admissions(kernel);
     this.keeper = new LinkKeeper<Responder>(kernel, {
       operation: 'respond',
       endpoint,
@@ -85,7 +88,7 @@ export class RespondChannel {
   /** A cancel has come through its chain. It counts only for the peer whose request it names. */
   cancelled(ctx: ReceiveContext): void {
     const call = this.#calls.get(callKey(ctx.peer ?? '', ctx.correlation ?? ''));
-    call?.ctx.cancel(new BusError('CANCELLED', 'the caller has cancelled', { topic: ctx.topic }));
+    call?.abandon('CANCELLED', 'the caller has cancelled');
   }
 
   #onPacket({ packet }: IncomingPacket, peer: Peer): void {
@@ -141,7 +144,8 @@ export class RespondChannel {
     const call = new RespondCall(peer, route, ctx, (one) => this.#run(one));
     ctx.destination = call;
     const key = callKey(peer.id, ctx.correlation ?? '');
-    if (this.#closing || this.intake.full || call.responder?.limiter?.full === true) {
+    const limiter = call.responder?.limiter;
+    if (this.#closing || this.intake.full || limiter?.tryEnter() === false) {
       const error = this.#closing ? closing(ctx) : overflow(ctx);
       route.gate.pass(call.ticket);
       await this.#refuse(call, error);
@@ -150,20 +154,22 @@ export class RespondChannel {
     void this.intake.enter();
     this.#calls.set(key, call);
     if (ctx.deadline !== undefined) this.#kernel.deadlines.add(call, ctx.deadline);
-    const { limiter } = call.responder ?? {};
     let started = false;
-    let release: (() => void) | undefined;
+    let release: Release | undefined;
     try {
-      release = await admit(this.#kernel.admits, ctx);
+      // Its own limit first, and then in turn: what holds a place must never wait for one that comes before it in its topic.
       await limiter?.start(ctx.topic);
       started = true;
+      expectWanted(ctx);
+      release = await this.#admissions.admit(ctx);
       expectWanted(ctx);
       await this.#kernel.chains.receive(ctx);
     } catch (error) {
       await this.#refuse(call, error);
     } finally {
       if (started) limiter?.end();
-      release?.();
+      limiter?.leave();
+      letGo(this.#kernel, release, 'respond');
       route.gate.pass(call.ticket);
       this.#kernel.deadlines.remove(call);
       if (this.#calls.get(key) === call) this.#calls.delete(key);
@@ -175,26 +181,27 @@ export class RespondChannel {
     const { ctx, responder, route, peer } = call;
     route.gate.pass(call.ticket);
     expectWanted(ctx);
+    // A step that did not wait has ended the chain, and the caller has been told.
+    if (ctx.settled) return;
     const handler = responder?.handler ?? this.#fallback;
     if (handler === undefined) throw noHandler(ctx);
     ctx.handled = true;
     ctx.result = await handler(ctx);
-    // The caller has gone: an answer would only be a late reply.
-    if (!ctx.cancelled) await this.replies.send(peer, ctx, 'reply', ctx.result);
+    if (!call.abandoned) await this.replies.send(peer, ctx, 'reply', ctx.result);
   }
 
   /** Tells the caller why there is no answer, and counts it here. */
-  async #refuse({ ctx, peer, responder }: RespondCall, error: unknown): Promise<void> {
+  async #refuse(call: RespondCall, error: unknown): Promise<void> {
+    const { ctx, peer, responder } = call;
     const { counters, logger, settings } = this.#kernel;
     if (ctx.cancelled && isEnd(error)) {
-      // The caller knows already.
       if (!ctx.handled) counters.inboundDropped.add('respond', errorType(error));
-      return;
-    }
-    if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {
+    } else if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {
       counters.noHandler.add('respond');
       logAt(logger, settings.logLevelNoHandler, error.message);
     } else reportFailure(this.#kernel, ctx, 'respond', error);
+    // The caller knows already; an answer would only be a late reply.
+    if (call.abandoned) return;
     await ctx.run(() => this.replies.send(peer, ctx, 'error', error));
   }
 
@@ -204,9 +211,8 @@ export class RespondChannel {
 
   #onPeerGone(peer: Peer): void {
     this.replies.forget(peer);
-    for (const { ctx, peer: caller } of this.#calls.values()) {
-      if (caller.id === peer.id)
-        ctx.cancel(new BusError('CANCELLED', 'the caller has disconnected', { topic: ctx.topic }));
+    for (const call of this.#calls.values()) {
+      if (call.peer.id === peer.id) call.abandon('CANCELLED', 'the caller has disconnected');
     }
   }
 }
