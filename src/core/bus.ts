@@ -22,7 +22,7 @@ import { Kernel } from './kernel.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Middleware, MiddlewareFunction } from './middleware.ts';
 import type { CoreBusOptions } from './options.ts';
-import { checkCoreOptions } from './options.ts';
+import { checkCoreOptions, expectCount, expectTimeout } from './options.ts';
 import { Pipeline } from './pipeline.ts';
 import { allReady } from './readiness.ts';
 import type { Message } from './receive-context.ts';
@@ -156,8 +156,13 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   ): AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>> {
     const { signal, ...rest } = options;
     const stream = new MessageStream(signal);
+    // A loop takes one message at a time, so where a limit of what may wait is given, one is what runs.
+    const { concurrency = rest.maxQueued === undefined && rest.overflow === undefined ? undefined : 1 } = rest;
     if (!stream.ended) {
-      const subscription = this.subscribe(pattern, stream.take as Handler<PatternBody<Topics, Pattern>>, rest);
+      const subscription = this.subscribe(pattern, stream.take as Handler<PatternBody<Topics, Pattern>>, {
+        ...rest,
+        ...(concurrency !== undefined && { concurrency }),
+      });
       this.#streams.add(stream);
       stream.onEnd(() => {
         this.#streams.delete(stream);
@@ -204,9 +209,16 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
    * Resolves when all that this bus has opened works: subscriptions have arrived, requests and pushes have a peer.
    * @throws BusError NOT_READY naming the endpoints that do not, UNSUPPORTED over plain peers, ABORTED
    */
-  async ready(options: ReadyOptions = {}): Promise<void> {
-    this.#start();
+  ready(options: ReadyOptions = {}): Promise<void> {
+    return this.#observed(this.#ready(options));
+  }
+
+  async #ready(options: ReadyOptions): Promise<void> {
     const { timeoutMs = 5000, signal, topic, subscribers = 1, publishers = 1 } = options;
+    expectTimeout(timeoutMs);
+    expectCount('subscribers', subscribers, 1);
+    expectCount('publishers', publishers, 1);
+    this.#start();
     const { clock } = this.#kernel;
     const publishes = topic !== undefined || this.#publishAtReady;
     const publisher = publishes ? this.#channels.publisher(this.#calls.place('publish', undefined)) : undefined;
@@ -262,6 +274,11 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
    */
   close(options: CloseOptions = {}): Promise<CloseReport> {
     if (this.#closing === undefined) {
+      try {
+        expectTimeout(options.timeoutMs ?? 0);
+      } catch (error) {
+        return this.#observed(Promise.reject(error as Error));
+      }
       for (const stream of this.#streams) stream.end();
       const onDrained = (): void => {
         this.#closed = true;
@@ -270,6 +287,14 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       this.#closing = shutDown({ kernel: this.#kernel, channels: this.#channels, stack, onDrained }, options);
     }
     return this.#closing;
+  }
+
+  /** A promise that may be left alone; its rejection counts. */
+  #observed<T>(promise: Promise<T>): Promise<T> {
+    promise.catch((error: unknown) => {
+      this.#kernel.reporter.rejected(error, undefined);
+    });
+    return promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

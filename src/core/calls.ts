@@ -4,6 +4,7 @@ import type { Channels } from './channels.ts';
 import type { EndpointChoice, EndpointRoles, Place } from './endpoint-roles.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
+import { expectTimeout } from './options.ts';
 import { sendOut } from './outgoing.ts';
 import type { PublishChannel } from './publish-channel.ts';
 import type { PushChannel } from './push-channel.ts';
@@ -13,13 +14,13 @@ import type { SendingOperation } from './sending-channel.ts';
 import { assertTopic } from './topics.ts';
 
 type SendingChannel = PublishChannel | PushChannel | RequestChannel;
-type Timed = RequestOptions & { readonly timeoutMs: number };
 
 /** See the head of this file. */
 export class Calls {
   readonly #kernel: Kernel;
   readonly #roles: EndpointRoles;
   readonly #channels: Channels;
+  readonly #timeouts: Readonly<Record<SendingOperation, number>>;
   #nextCorrelation = 0;
   #turn = 0;
 
@@ -27,6 +28,8 @@ export class Calls {
     this.#kernel = kernel;
     this.#roles = roles;
     this.#channels = channels;
+    const { publishTimeoutMs, pushTimeoutMs, requestTimeoutMs } = kernel.settings;
+    this.#timeouts = { publish: publishTimeoutMs, push: pushTimeoutMs, request: requestTimeoutMs };
   }
 
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
@@ -42,15 +45,13 @@ export class Calls {
     return sendOut(this.#kernel, ctx, 'push');
   }
 
-  async request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
-    const { timeoutMs = this.#kernel.settings.requestTimeoutMs } = options;
-    if (!(timeoutMs >= 0))
-      throw new RangeError(`Expected \`timeoutMs\` to be a number from 0, got ${String(timeoutMs)}`);
+  request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
+    const { timeoutMs = 0 } = options;
+    expectTimeout(timeoutMs);
     const places = this.#roles.places('request', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.requester(place)));
-    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs });
-    await sendOut(this.#kernel, ctx, 'request');
-    return ctx.reply?.body;
+    const ctx = this.#reserved(channel, topic, body, options);
+    return sendOut(this.#kernel, ctx, 'request').then(() => ctx.reply?.body);
   }
 
   /** The one endpoint that a publish goes to. */
@@ -59,10 +60,10 @@ export class Calls {
   }
 
   /** The context of a call, its place in the queue taken. */
-  #reserved(channel: SendingChannel, topic: string, body: unknown, options: Timed): SendContext {
+  #reserved(channel: SendingChannel, topic: string, body: unknown, options: RequestOptions): SendContext {
     assertTopic(topic);
-    const { headers, signal, idempotent, retry, timeoutMs } = options;
     const { operation } = channel;
+    const { headers, signal, idempotent, retry, timeoutMs = this.#timeouts[operation] } = options;
     const ctx = new SendContext({
       pattern: operation,
       kind: operation === 'request' ? 'request' : 'message',
@@ -71,7 +72,7 @@ export class Calls {
       headers: headers === undefined ? new MessageHeaders() : MessageHeaders.from(headers),
       endpoint: channel.endpoint,
       correlation: operation === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
-      deadline: this.#kernel.clock.now() + timeoutMs,
+      clock: this.#kernel.clock,
       timeoutMs,
       signal,
       idempotent,

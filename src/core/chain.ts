@@ -45,6 +45,9 @@ export interface Chains {
   readonly receiveNames: readonly string[];
 }
 
+/** The step that sets the bus's own headers, as `describe()` shows it. */
+const HEADERS_STEP = '(headers)';
+
 /** Composes the chains. */
 export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chains {
   checkStack(stack);
@@ -55,15 +58,25 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
   const sendSteps: SendStep[] = [];
   for (const one of sending.filter(({ stage }) => stage !== 'payload')) sendSteps.push(...sendStep(one));
   if (!serializes) sendSteps.push({ name: '(bytes)', run: bytesOut });
-  sendSteps.push({ name: '(headers)', run: (ctx, next) => (ends.stamp(ctx), next()) });
   const sealing = sending.filter(({ stage }) => stage === 'payload').flatMap(sendStep);
-  sendSteps.push(...sealing);
+  const sendNames = [...sendSteps.map(nameOf), HEADERS_STEP, ...sealing.map(nameOf)];
+  // With nothing behind them, the headers need no step of their own.
+  if (sealing.length > 0) {
+    const stamp: Step<SendContext> = (ctx, next) => {
+      ends.stamp(ctx);
+      return next();
+    };
+    sendSteps.push({ name: HEADERS_STEP, run: stamp }, ...sealing);
+  }
 
   const verifying = receiving.filter(({ stage }) => stage === 'payload').flatMap(receiveStep);
   const receiveSteps = receiving.flatMap((one) => receiveStep(one));
   if (!serializes) receiveSteps.splice(indexAfterContext(receiving), 0, { name: '(bytes)', run: bytesIn });
 
-  const sendEnd = marking((ctx: SendContext) => ends.send(ctx));
+  const sendEnd = marking((ctx: SendContext) => {
+    if (sealing.length === 0) ends.stamp(ctx);
+    return ends.send(ctx);
+  });
   const receiveEnd = marking((ctx: ReceiveContext) => ends.receive(ctx));
   return {
     send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
@@ -80,8 +93,8 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
     sealsPayload: sealing.length > 0,
     verifiesPayload: verifying.length > 0,
     serializes,
-    sendNames: sendSteps.map(({ name }) => name),
-    receiveNames: ['(admit)', ...receiveSteps.map(({ name }) => name)],
+    sendNames,
+    receiveNames: ['(admit)', ...receiveSteps.map(nameOf)],
   };
 }
 
@@ -92,6 +105,10 @@ interface NamedStep<C> {
 }
 type SendStep = NamedStep<SendContext>;
 type ReceiveStep = NamedStep<ReceiveContext>;
+
+function nameOf({ name }: { readonly name: string }): string {
+  return name;
+}
 
 function sendStep(middleware: Middleware): SendStep[] {
   if (middleware.send === undefined) return [];

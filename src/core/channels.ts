@@ -55,7 +55,10 @@ export class Channels implements ChannelMaps {
   }
 
   publisher({ endpoint, mode }: Place): PublishChannel {
-    return once(this.publish, endpoint, () => new PublishChannel(this.#kernel, endpoint, mode));
+    // Asked for each message: nothing is made on the way.
+    return (
+      this.publish.get(endpoint) ?? once(this.publish, endpoint, () => new PublishChannel(this.#kernel, endpoint, mode))
+    );
   }
 
   pusher({ endpoint, mode }: Place): PushChannel {

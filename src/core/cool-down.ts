@@ -32,7 +32,8 @@ export class CoolDown {
   }
 
   get active(): boolean {
-    return this.#until > this.#clock.now();
+    // Asked for each message: no time is read while there is nothing to wait for.
+    return this.#until !== -Infinity && this.#until > this.#clock.now();
   }
 
   /** @throws BusError COOLING_DOWN with the remaining time and the failure that opened it. */

@@ -118,6 +118,14 @@ async function admitSlowly(
 function all(releases: readonly Release[]): Release | undefined {
   if (releases.length < 2) return releases[0];
   return () => {
-    for (const release of releases) release();
+    const failures: unknown[] = [];
+    for (const release of releases) {
+      try {
+        release();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
 }

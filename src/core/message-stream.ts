@@ -14,7 +14,9 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
   readonly #queue: Held[] = [];
   #onEnd: (() => void) | undefined;
   #current: Held | undefined;
-  #wake: (() => void) | undefined;
+  /** Calls of `next` that wait, in their order: a loop has one, but nobody forbids more. */
+  readonly #waiting: (() => void)[] = [];
+  readonly #forgetSignal: () => void;
   #ended = false;
 
   constructor(signal: AbortSignal | undefined) {
@@ -22,6 +24,7 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
       this.end();
     };
     signal?.addEventListener('abort', end, { once: true });
+    this.#forgetSignal = () => signal?.removeEventListener('abort', end);
     if (signal?.aborted === true) end();
   }
 
@@ -39,7 +42,7 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
     if (this.#ended) return Promise.resolve();
     return new Promise((resolve) => {
       this.#queue.push({ message, done: resolve });
-      this.#wake?.();
+      this.#waiting.shift()?.();
     });
   };
 
@@ -47,9 +50,10 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#forgetSignal();
     this.#onEnd?.();
     for (const held of this.#queue.splice(0)) held.done();
-    this.#wake?.();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   async next(): Promise<IteratorResult<ReceiveContext, undefined>> {
@@ -57,10 +61,7 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
     this.#current = undefined;
     while (this.#queue.length === 0) {
       if (this.#ended) return { done: true, value: undefined };
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#current = this.#queue.shift();
     return this.#current === undefined ? this.next() : { done: false, value: this.#current.message };

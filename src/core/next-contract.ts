@@ -58,16 +58,20 @@ export function guarded<C extends ReceiveContext | SendContext>(
 
 /** Turns a broken contract into MIDDLEWARE_MISUSE, and marks the end of the chain. */
 export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): Run<C> {
-  return async (ctx) => {
-    try {
-      await run(ctx);
-      if (!ctx.ended || ctx.doubled) throw misuse(ctx);
-    } catch (error) {
-      throw ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
-    } finally {
-      ctx.settled = true;
-    }
-  };
+  // Not an async function: every message passes here, and this way it waits one tick in place of three.
+  return (ctx) =>
+    run(ctx).then(
+      () => {
+        const broken = !ctx.ended || ctx.doubled ? misuse(ctx) : undefined;
+        ctx.settled = true;
+        if (broken !== undefined) throw broken;
+      },
+      (error: unknown) => {
+        const broken = ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
+        ctx.settled = true;
+        throw broken;
+      },
+    );
 }
 
 export function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {

@@ -155,6 +155,18 @@ const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   random: aFunction,
 };
 
+/** Checks the time-out of a call; it may be infinite. @throws RangeError */
+export function expectTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return;
+  throw new RangeError(`Expected \`timeoutMs\` to be a number of milliseconds from 0, got ${show(timeoutMs)}`);
+}
+
+/** Checks a count given to a call. @throws RangeError */
+export function expectCount(name: string, value: unknown, least: number): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return;
+  throw new RangeError(`Expected \`${name}\` to be an integer from ${String(least)}, got ${show(value)}`);
+}
+
 /** Options that have no default. */
 const REQUIRED: readonly (keyof CoreBusOptions)[] = ['serviceName', 'transport'];
 

@@ -11,7 +11,7 @@ import type { Kernel } from './kernel.ts';
 import type { OutgoingPacket } from './outgoing-packet.ts';
 import { outsideTraces } from './outside-traces.ts';
 import type { SendContext } from './send-context.ts';
-import { closedBefore, SendingChannel } from './sending-channel.ts';
+import { SendingChannel } from './sending-channel.ts';
 import type { Slot } from './slot.ts';
 import type { Sender } from './transport.ts';
 import type { Wait } from './wait.ts';
@@ -136,7 +136,7 @@ export class PublishChannel extends SendingChannel<Sender> {
     } finally {
       ctx.giveUp = undefined;
     }
-    if (slot.state === 'void') throw closedBefore(slot, this.endpoint);
+    this.expectWanted(ctx, slot);
     slot.owner = this;
     if (this.fill(slot)) ctx.accepted = true;
     else await this.waitFor(ctx, slot, 'queued').promise;

@@ -71,6 +71,8 @@ export abstract class ReceivingChannel {
   readonly #pattern: MessagePattern;
   readonly #running = new Roster<ReceiveContext>();
   #closing = false;
+  /** When the packet in hand was read. */
+  #readAt = 0;
 
   constructor(kernel: Kernel, options: ReceivingOptions) {
     this.kernel = kernel;
@@ -124,7 +126,12 @@ export abstract class ReceivingChannel {
   protected abstract wants(route: Route): boolean;
 
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
-  protected take(topicOf: (record: DecodedRecord) => string, packet: DecodedPacket, from = 0): Promise<void> | undefined {
+  protected take(
+    topicOf: (record: DecodedRecord) => string,
+    packet: DecodedPacket,
+    from = 0,
+  ): Promise<void> | undefined {
+    this.#readAt = this.kernel.clock.now();
     for (let index = from; index < packet.records.length; index++) {
       const record = packet.records[index];
       if (record === undefined) break;
@@ -134,7 +141,12 @@ export abstract class ReceivingChannel {
     return this.intake.breather();
   }
 
-  #takeRecord(topic: string, record: DecodedRecord, packet: DecodedPacket, sequence: number): Promise<void> | undefined {
+  #takeRecord(
+    topic: string,
+    record: DecodedRecord,
+    packet: DecodedPacket,
+    sequence: number,
+  ): Promise<void> | undefined {
     const route = this.routes.for(topic);
     if (this.#closing || !this.wants(route)) return undefined;
     route.received.value++;
@@ -148,7 +160,7 @@ export abstract class ReceivingChannel {
       epoch: packet.epoch,
       sequence,
       sentAtUs: packet.sentAtUs,
-      receivedAt: this.kernel.clock.now(),
+      receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,
     });
     const arrival = new Arrival(this, route);

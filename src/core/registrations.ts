@@ -4,6 +4,7 @@ import type { Channels } from './channels.ts';
 import type { EndpointRoles } from './endpoint-roles.ts';
 import type { Kernel } from './kernel.ts';
 import { Limiter } from './limiter.ts';
+import { expectCount } from './options.ts';
 import type { PullChannel } from './pull-channel.ts';
 import type { RespondChannel } from './respond-channel.ts';
 import type { SubscribeChannel } from './subscribe-channel.ts';
@@ -50,8 +51,11 @@ export class Registrations {
     const { concurrency, maxQueued = this.#kernel.settings.hwmInbound } = options;
     // A string until it is checked: options come from JavaScript too.
     const overflow: string = options.overflow ?? 'block';
-    checkLimit('concurrency', concurrency, 1);
-    checkLimit('maxQueued', maxQueued, 0);
+    expectCount('concurrency', concurrency ?? 1, 1);
+    expectCount('maxQueued', maxQueued, 0);
+    if (concurrency === undefined && (options.maxQueued !== undefined || options.overflow !== undefined)) {
+      throw new TypeError('Expected `concurrency` to be given where `maxQueued` or `overflow` is: without it nothing waits');
+    }
     if (overflow !== 'block' && overflow !== 'drop-oldest') {
       throw new TypeError(`Expected \`overflow\` to be 'block' or 'drop-oldest', got ${JSON.stringify(overflow)}`);
     }
@@ -79,9 +83,4 @@ function register<C extends SubscribeChannel | PullChannel | RespondChannel>(
       void channel.keeper.close();
     }
   });
-}
-
-function checkLimit(name: string, value: number | undefined, least: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
-  throw new RangeError(`Expected \`${name}\` to be an integer from ${String(least)}, got ${String(value)}`);
 }

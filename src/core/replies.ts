@@ -19,6 +19,8 @@ import { Writer } from './writer.ts';
 /** Records per packet of replies. */
 const MAX_RECORDS = 256;
 
+const TOO_LATE = 'the bus was closed before the reply could leave';
+
 /** A reply in a peer's queue, which it may not stay in for ever. */
 class QueuedReply implements SlotOwner, Expirable {
   bucket: Set<Expirable> | undefined = undefined;
@@ -65,9 +67,12 @@ class QueuedReply implements SlotOwner, Expirable {
 class PeerChannel implements OutChannel {
   readonly writer: Writer;
   readonly #kernel: Kernel;
+  readonly #endpoint: string;
+  #end: { readonly code: 'PEER_GONE' | 'CLOSED'; readonly what: string } | undefined = undefined;
 
-  constructor(kernel: Kernel, peer: Peer) {
+  constructor(kernel: Kernel, endpoint: string, peer: Peer) {
     this.#kernel = kernel;
+    this.#endpoint = endpoint;
     const { hwmOutbound, maxQueueBytes } = kernel.settings;
     const maxRecords = kernel.transport.features.wire === 'native' ? MAX_RECORDS : 1;
     this.writer = new Writer(
@@ -80,6 +85,7 @@ class PeerChannel implements OutChannel {
   handOver(ctx: SendContext): undefined {
     const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
     ctx.slot = undefined;
+    if (this.#end !== undefined) throw this.#failure(slot, this.#end);
     slot.headers = ctx.headers;
     slot.headerBlock = ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
     slot.payload = ctx.payload;
@@ -88,6 +94,20 @@ class PeerChannel implements OutChannel {
     ctx.accepted = true;
     return undefined;
   }
+
+  /** Gives up what is left and what still comes. */
+  abandon(code: 'PEER_GONE' | 'CLOSED', what: string): void {
+    const end = { code, what };
+    this.#end = end;
+    this.writer.abandon((slot) => this.#failure(slot, end));
+  }
+
+  #failure(
+    { topic }: Slot,
+    { code, what }: { readonly code: 'PEER_GONE' | 'CLOSED'; readonly what: string },
+  ): BusError {
+    return new BusError(code, what, { topic, endpoint: this.#endpoint });
+  }
 }
 
 /** See the head of this file. */
@@ -95,6 +115,7 @@ export class Replies {
   readonly #kernel: Kernel;
   readonly #endpoint: string;
   readonly #peers = new Map<string, PeerChannel>();
+  #closed = false;
 
   constructor(kernel: Kernel, endpoint: string) {
     this.#kernel = kernel;
@@ -104,6 +125,10 @@ export class Replies {
   /** Sends a reply (its body) or an error reply (the error). Never rejects: what fails is counted and told. */
   async send(peer: Peer, request: ReceiveContext, kind: 'reply' | 'error', answer: unknown): Promise<void> {
     const { topic, correlation } = request;
+    if (this.#closed) {
+      this.#lost(topic);
+      return;
+    }
     const ctx = new SendContext({
       pattern: 'reply',
       kind,
@@ -112,7 +137,7 @@ export class Replies {
       headers: kind === 'error' ? MessageHeaders.from({ 'error-code': codeOf(answer, request) }) : new MessageHeaders(),
       endpoint: this.#endpoint,
       correlation,
-      deadline: this.#kernel.clock.now() + this.#kernel.settings.replySendTimeoutMs,
+      clock: this.#kernel.clock,
       timeoutMs: this.#kernel.settings.replySendTimeoutMs,
       request,
     });
@@ -124,7 +149,8 @@ export class Replies {
     } catch (error) {
       this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, { context: request });
       // The caller should not have to wait for its time-out because the answer has no encoding.
-      if (kind === 'reply') await this.send(peer, request, 'error', error);
+      const isGone = error instanceof BusError && (error.code === 'PEER_GONE' || error.code === 'CLOSED');
+      if (kind === 'reply' && !isGone) await this.send(peer, request, 'error', error);
     }
   }
 
@@ -137,31 +163,29 @@ export class Replies {
   forget(peer: Peer): void {
     const channel = this.#peers.get(peer.id);
     this.#peers.delete(peer.id);
-    channel?.writer.abandon(
-      ({ topic }) => new BusError('PEER_GONE', 'the requester has disconnected', { topic, endpoint: this.#endpoint }),
-    );
+    channel?.abandon('PEER_GONE', 'the requester has disconnected');
   }
 
   /** What is queued leaves until `flushed` settles; then the rest is given up. */
   async close(flushed: Promise<void>): Promise<void> {
-    const writers = [...this.#peers.values()].map(({ writer }) => writer);
-    await Promise.race([Promise.all(writers.map((writer) => writer.flushed())), flushed]);
-    for (const writer of writers) {
-      writer.abandon(
-        ({ topic }) =>
-          new BusError('CLOSED', 'the bus was closed before the reply could leave', {
-            topic,
-            endpoint: this.#endpoint,
-          }),
-      );
-    }
+    const peers = [...this.#peers.values()];
+    await Promise.race([Promise.all(peers.map(({ writer }) => writer.flushed())), flushed]);
+    this.#closed = true;
+    for (const peer of this.#peers.values()) peer.abandon('CLOSED', TOO_LATE);
     this.#peers.clear();
+  }
+
+  /** A handler has answered after its bus had closed. */
+  #lost(topic: string): void {
+    const error = new BusError('CLOSED', TOO_LATE, { topic, endpoint: this.#endpoint });
+    this.#kernel.reporter.outboundDropped(error, 'respond');
+    this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" was lost`, { level: 'warn' });
   }
 
   #channel(peer: Peer): PeerChannel {
     let channel = this.#peers.get(peer.id);
     if (channel === undefined) {
-      channel = new PeerChannel(this.#kernel, peer);
+      channel = new PeerChannel(this.#kernel, this.#endpoint, peer);
       this.#peers.set(peer.id, channel);
     }
     return channel;

@@ -39,8 +39,8 @@ export class Reporter {
     this.#onError = onError;
   }
 
-  /** Counts an error that rejects a call. */
-  rejected(error: unknown, operation: Operation): void {
+  /** Counts an error that rejects a call; `ready` and `close` belong to no operation. */
+  rejected(error: unknown, operation: Operation | undefined): void {
     if (!isObject(error) || !this.#told.delete(error)) this.#counters.errors.add(operation, errorType(error));
     if (isObject(error)) this.#rejecting.add(error);
   }

@@ -115,6 +115,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
       headers,
       endpoint,
       correlation,
+      clock: this.kernel.clock,
     });
     cancel.channel = this;
     this.kernel.chains.sendCancel(cancel).catch((error: unknown) => {

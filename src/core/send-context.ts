@@ -3,6 +3,7 @@
  * have one shape; what is rarely used (`state`, `signal`) costs nothing until it is asked for.
  */
 import type { MessageHeaders } from './headers.ts';
+import type { Clock } from './clock.ts';
 import type { BusError } from './errors.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
 import type { ReceiveContext } from './receive-context.ts';
@@ -24,7 +25,7 @@ export interface SendInit {
   readonly headers: MessageHeaders;
   readonly endpoint: string;
   readonly correlation?: string | undefined;
-  readonly deadline?: number | undefined;
+  readonly clock: Clock;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly request?: ReceiveContext | undefined;
@@ -48,8 +49,6 @@ export class SendContext {
   attempt = 1;
   /** The correlation id of a request, its reply and its cancel. */
   readonly correlation: string | undefined;
-  /** When the call ends, on the bus's clock (monotonic milliseconds). */
-  readonly deadline: number | undefined;
   /** How long the whole call may take, in milliseconds: it began so long before its deadline. */
   readonly timeoutMs: number | undefined;
   /** The caller's signal, when it gave one. */
@@ -80,6 +79,8 @@ export class SendContext {
   channel: OutChannel | undefined = undefined;
   /** The place in the queue that was taken when the call was made. @internal */
   slot: Slot | undefined = undefined;
+  readonly #clock: Clock;
+  #deadline: number | undefined = undefined;
   #text: string | undefined = undefined;
   #bytes: Uint8Array | undefined = undefined;
   #state: Record<string, unknown> | undefined = undefined;
@@ -92,12 +93,22 @@ export class SendContext {
     this.headers = init.headers;
     this.endpoint = init.endpoint;
     this.correlation = init.correlation;
-    this.deadline = init.deadline;
+    this.#clock = init.clock;
     this.timeoutMs = init.timeoutMs;
     this.signal = init.signal;
     this.request = init.request;
     this.idempotent = init.idempotent ?? false;
     this.retry = init.retry;
+  }
+
+  /**
+   * When the call ends, on the bus's clock (monotonic milliseconds). Reckoned when it is first asked for, in the turn of the call: a
+   * message that is accepted at once never asks for the time.
+   */
+  get deadline(): number | undefined {
+    if (this.timeoutMs === undefined) return undefined;
+    this.#deadline ??= this.#clock.now() + this.timeoutMs;
+    return this.#deadline;
   }
 
   /** The bytes of the message; empty until the serialize stage. Text set by `payloadText` is encoded when first read. */

@@ -173,9 +173,17 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     } finally {
       ctx.giveUp = undefined;
     }
-    // The bus was closed while the link was opening.
-    if (slot.state === 'void') throw closedBefore(slot, this.endpoint);
+    this.expectWanted(ctx, slot);
     await this.enqueue(ctx, slot);
+  }
+
+  /** @throws what ended the call, or CLOSED, when the message may not be sent any more after a wait */
+  protected expectWanted(ctx: SendContext, slot: Slot): void {
+    if (ctx.over !== undefined) {
+      slot.release();
+      throw ctx.over;
+    }
+    if (slot.state === 'void') throw closedBefore(slot, this.endpoint);
   }
 
   #series(topic: string): Series {
@@ -188,7 +196,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 }
 
 /** The bus was closed while a message had a place in the queue. */
-export function closedBefore({ topic }: Slot, endpoint: string): BusError {
+function closedBefore({ topic }: Slot, endpoint: string): BusError {
   return new BusError('CLOSED', 'the bus was closed before the message could leave', {
     topic,
     endpoint,

@@ -1,5 +1,6 @@
 /** Closing: stop intake, let handlers finish, flush the queues, close the sockets, say what was not delivered. */
 import type { Channels } from './channels.ts';
+import type { ClockTimer } from './clock.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Middleware } from './middleware.ts';
@@ -41,9 +42,11 @@ export async function shutDown(
   { timeoutMs = 5000, cancelRunning = true }: CloseOptions,
 ): Promise<CloseReport> {
   const { clock } = kernel;
-  let timer: unknown;
-  const timeUp = new Promise<void>((resolve) => {
-    timer = clock.setTimeout(resolve, timeoutMs);
+  const timers: ClockTimer[] = [];
+  const after = (ms: number): Promise<void> => new Promise((resolve) => timers.push(clock.setTimeout(resolve, ms)));
+  let isLate = false;
+  const timeUp = after(timeoutMs).then(() => {
+    isLate = true;
   });
 
   const receiving = channels.receiving;
@@ -60,12 +63,14 @@ export async function shutDown(
   }
   onDrained();
 
+  // Handlers may have used up the time; what they sent last still gets as long as any socket gets to leave.
+  const flushed = isLate ? after(kernel.settings.closeLingerMs) : timeUp;
   const replying = receiving.filter((one) => one instanceof RespondChannel);
   const [left] = await Promise.all([
-    Promise.all(channels.sending.map((one) => one.close(timeUp))),
-    ...replying.map((one) => one.replies.close(timeUp)),
+    Promise.all(channels.sending.map((one) => one.close(flushed))),
+    ...replying.map((one) => one.replies.close(flushed)),
   ]);
-  clock.clearTimeout(timer);
+  for (const timer of timers) clock.clearTimeout(timer);
   const lost = new Map<string, number>();
   let undelivered = 0;
   for (const [topic, count] of left.flatMap((one) => [...one])) {
@@ -83,3 +88,4 @@ export async function shutDown(
   }
   return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }
+

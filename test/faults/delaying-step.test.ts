@@ -9,7 +9,7 @@ import { allWell, Ledger, names, seenOf } from './ledger.ts';
 import type { Party } from './scene.ts';
 import { addressOf, FREE, party } from './scene.ts';
 
-const MESSAGES = 1500;
+const MESSAGES = 3000;
 
 /** A step takes up to so long, and in one of three cases no time at all: fast messages are tempted to overtake slow ones. */
 const LONGEST_MS = 8;
@@ -17,8 +17,8 @@ const LONGEST_MS = 8;
 /** One message in so many is refused by the step; the others must not wait for it. */
 const REFUSES_ONE_IN = 10;
 
-/** So often that many arrive while messages they tell of are still in a step. */
-const HEARTBEAT_MS = 3;
+/** So often that some arrive while messages they tell of are still in a step, and not so often that a busy machine counts as silent. */
+const HEARTBEAT_MS = 50;
 
 const TOPICS = ['price.a', 'price.b', 'price.c'];
 

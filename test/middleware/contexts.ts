@@ -1,4 +1,5 @@
 /** Contexts for tests that drive one middleware by hand, each field with a plain default. */
+import { systemClock } from '../../src/core/clock.ts';
 import { MessageHeaders } from '../../src/core/headers.ts';
 import type { HeaderValue } from '../../src/core/headers.ts';
 import { ReceiveContext } from '../../src/core/receive-context.ts';
@@ -8,15 +9,19 @@ import type { SendInit } from '../../src/core/send-context.ts';
 
 type Headers = Readonly<Record<string, HeaderValue>>;
 
-export function sendContext(
-  init: Omit<Partial<SendInit>, 'headers'> & { readonly headers?: Headers } = {},
-): SendContext {
+export function sendContext({
+  deadline,
+  ...init
+}: Omit<Partial<SendInit>, 'headers'> & { readonly headers?: Headers; readonly deadline?: number } = {}): SendContext {
   return new SendContext({
     pattern: 'publish',
     kind: init.pattern === 'request' || init.pattern === 'reply' ? init.pattern : 'message',
     topic: 'price.tick',
     body: undefined,
     endpoint: 'memory://test',
+    // A call that began at 0 ends at its deadline.
+    clock: { ...systemClock, now: () => 0 },
+    timeoutMs: deadline,
     ...init,
     headers: MessageHeaders.from(init.headers),
   });

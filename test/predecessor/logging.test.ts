@@ -64,13 +64,18 @@ async function oneFailure(bus: MessageBus): Promise<void> {
 }
 
 test('the default logger is the console, at level info', async (t) => {
-  const printed = (['debug', 'info', 'warn', 'error'] as const).map((level) => t.mock.method(console, level, () => {}));
-  const bus = new MessageBus('quiet', { transport: memory(), logLevelNoHandler: 'info' });
-  await oneFailure(bus);
-  await bus.close();
-  const lines = printed.map(({ mock }) => mock.calls.map((call) => String((call as { arguments: unknown[] }).arguments[0])));
+  const levels = ['debug', 'info', 'warn', 'error'] as const;
+  const printed = levels.map((level) => t.mock.method(console, level, () => {}).mock);
+  for (const config of [{}, { logLevelNoHandler: 'info' }] as const) {
+    const bus = new MessageBus('quiet', { transport: memory(), ...config });
+    await oneFailure(bus);
+    await bus.close();
+  }
   const failure = '[tracebus quiet] a handler of "bad" failed on "bad": out of order';
-  assert.deepEqual(lines, [[], ['[tracebus quiet] no handler for pushed topic unknown'], [], [failure]]);
+  assert.deepEqual(
+    printed.map(({ calls }) => calls.map((call) => String((call as { arguments: unknown[] }).arguments[0]))),
+    [[], ['[tracebus quiet] no handler for pushed topic unknown'], [], [failure, failure]],
+  );
 });
 
 test('`logLevel` is the least level that reaches `logger`', async (t) => {
