@@ -27,6 +27,7 @@ import { Pipeline } from './pipeline.ts';
 import { allReady } from './readiness.ts';
 import type { Message } from './receive-context.ts';
 import { Registrations } from './registrations.ts';
+import { RespondChannel } from './respond-channel.ts';
 import type { SendingOperation } from './sending-channel.ts';
 import { shutDown } from './shut-down.ts';
 import type { CloseOptions, CloseReport } from './shut-down.ts';
@@ -78,7 +79,9 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     this.#registrations = new Registrations(kernel, roles, channels);
     this.#publishAtReady = options.publish ?? options.endpoints?.publish !== undefined;
     this.#pipeline = new Pipeline(kernel, (ctx) => {
-      for (const responder of channels.respond.values()) responder.cancelled(ctx);
+      for (const responder of channels.receiving) {
+        if (responder instanceof RespondChannel && responder.endpoint === ctx.endpoint) responder.cancelled(ctx);
+      }
     });
   }
 

@@ -33,6 +33,9 @@ export interface ChannelMaps {
   readonly respond: Map<string, RespondChannel>;
 }
 
+/** What messages arrive through. */
+export type ReceivingKind = SubscribeChannel | PullChannel | RespondChannel;
+
 /** See the head of this file. */
 export class Channels implements ChannelMaps {
   readonly publish: Map<string, PublishChannel> = new Map();
@@ -42,6 +45,10 @@ export class Channels implements ChannelMaps {
   readonly pull: Map<string, PullChannel> = new Map();
   readonly respond: Map<string, RespondChannel> = new Map();
   readonly #kernel: Kernel;
+  /** Channels without handlers that still finish what they had begun. */
+  readonly #retired = new Set<ReceivingKind>();
+  /** Endpoints that are being left: whoever comes back to one waits. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #own = 0;
 
   constructor(kernel: Kernel) {
@@ -72,23 +79,46 @@ export class Channels implements ChannelMaps {
   /** `own`: a socket of its own, which no other subscription can block. */
   subscriber({ endpoint, mode }: Place, own: boolean): SubscribeChannel {
     const key = own ? `${endpoint}#${String(++this.#own)}` : endpoint;
-    return once(this.subscribe, key, () => opened(new SubscribeChannel(this.#kernel, endpoint, mode)));
+    return once(this.subscribe, key, () => this.#opened(new SubscribeChannel(this.#kernel, endpoint, mode)));
   }
 
   puller({ endpoint, mode }: Place, fallback: AnyHandler | undefined): PullChannel {
-    return once(this.pull, endpoint, () => opened(new PullChannel(this.#kernel, endpoint, mode, fallback)));
+    return once(this.pull, endpoint, () => this.#opened(new PullChannel(this.#kernel, endpoint, mode, fallback)));
   }
 
   responder({ endpoint, mode }: Place, fallback: AnyHandler | undefined): RespondChannel {
-    return once(this.respond, endpoint, () => opened(new RespondChannel(this.#kernel, endpoint, mode, fallback)));
+    return once(this.respond, endpoint, () => this.#opened(new RespondChannel(this.#kernel, endpoint, mode, fallback)));
   }
 
   get sending(): readonly (PublishChannel | PushChannel | RequestChannel)[] {
     return [...this.publish.values(), ...this.push.values(), ...this.request.values()];
   }
 
-  get receiving(): readonly (SubscribeChannel | PullChannel | RespondChannel)[] {
-    return [...this.subscribe.values(), ...this.pull.values(), ...this.respond.values()];
+  get receiving(): readonly ReceivingKind[] {
+    return [...this.subscribe.values(), ...this.pull.values(), ...this.respond.values(), ...this.#retired];
+  }
+
+  /** Closes a channel that no handler wants any more. What is being handled finishes, and requests are answered. */
+  retire(channel: ReceivingKind): void {
+    for (const map of [this.subscribe, this.pull, this.respond] as Map<string, ReceivingKind>[]) {
+      for (const [key, one] of map) if (one === channel) map.delete(key);
+    }
+    this.#retired.add(channel);
+    const gone = channel instanceof RespondChannel ? channel.finish() : channel.keeper.close();
+    const place = placeOf(channel);
+    this.#leaving.set(place, gone);
+    void Promise.all([gone, channel.intake.idle()]).then(() => {
+      this.#retired.delete(channel);
+      if (this.#leaving.get(place) === gone) this.#leaving.delete(place);
+    });
+  }
+
+  /** Receivers open at once: nothing calls them. What fails is reported by the keeper and tried again. */
+  #opened<T extends ReceivingKind>(channel: T): T {
+    channel.keeper.after = this.#leaving.get(placeOf(channel));
+    const opening = channel.keeper.ensure();
+    if (opening instanceof Promise) opening.catch(() => undefined);
+    return channel;
   }
 
   describe(): LinkDescription[] {
@@ -153,9 +183,6 @@ function once<T>(map: Map<string, T>, key: string, make: () => T): T {
   return one;
 }
 
-/** Receivers open at once: nothing calls them. What fails is reported by the keeper and tried again. */
-function opened<T extends { keeper: LinkKeeper<Link> } | { keeper: { ensure(): unknown } }>(channel: T): T {
-  const opening = channel.keeper.ensure();
-  if (opening instanceof Promise) opening.catch(() => undefined);
-  return channel;
+function placeOf(channel: ReceivingKind): string {
+  return `${channel.operation} ${channel.endpoint}`;
 }

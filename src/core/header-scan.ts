@@ -10,8 +10,8 @@ import { BYTES_VALUE_BIT, SIGNATURE_ID } from './packet-layout.ts';
  * The value of one well-known header of a block that `checkHeaderBlock` has passed. Most messages are asked for one or two
  * headers, mostly absent ones: finding that out must not cost a table of all.
  */
-export function findHeader(block: Uint8Array, wanted: number): HeaderValue | undefined {
-  for (let position = 1; position < block.length;) {
+export function findHeader(wanted: number, block: Uint8Array, from: number, end: number): HeaderValue | undefined {
+  for (let position = from + 1; position < end;) {
     const id = block[position++] ?? 0;
     if (id === 0) position += 1 + (block[position] ?? 0);
     const word = ((block[position] ?? 0) << 8) | (block[position + 1] ?? 0);

@@ -31,7 +31,10 @@ export type HeadersInit = Readonly<Record<string, HeaderValue>> | MessageHeaders
 export class MessageHeaders {
   #names: string[] | undefined = undefined;
   #values: HeaderValue[] | undefined = undefined;
+  /** Encoded headers, `#block[#start, #end)`, until they are decoded. */
   #block: Uint8Array | undefined = undefined;
+  #start = 0;
+  #end = 0;
   #frozen = false;
 
   /** Headers from a plain object's own properties, or a copy of other headers; none from undefined. */
@@ -43,10 +46,14 @@ export class MessageHeaders {
     return headers;
   }
 
-  /** Headers from a received block, which the packet decoder has checked; decoded at the first access. */
-  static fromBlock(block: Uint8Array): MessageHeaders {
+  /** Headers from the block in `bytes[start, end)`, which the packet decoder has checked; decoded at the first access. */
+  static fromBlock(bytes: Uint8Array, start = 0, end: number = bytes.length): MessageHeaders {
     const headers = new MessageHeaders();
-    if (block.length > 1) headers.#block = block;
+    if (end - start > 1) {
+      headers.#block = bytes;
+      headers.#start = start;
+      headers.#end = end;
+    }
     return headers;
   }
 
@@ -64,7 +71,7 @@ export class MessageHeaders {
   get(name: string): HeaderValue | undefined {
     if (this.#block !== undefined) {
       const id = HEADER_ID_BY_NAME.get(name);
-      if (id !== undefined) return findHeader(this.#block, id);
+      if (id !== undefined) return findHeader(id, this.#block, this.#start, this.#end);
     }
     const index = this.#decoded()?.indexOf(name) ?? -1;
     return index < 0 ? undefined : this.#values?.[index];
@@ -136,6 +143,8 @@ export class MessageHeaders {
   clone(): MessageHeaders {
     const copy = new MessageHeaders();
     copy.#block = this.#block;
+    copy.#start = this.#start;
+    copy.#end = this.#end;
     copy.#names = this.#names?.slice();
     copy.#values = this.#values?.slice();
     return copy;
@@ -152,7 +161,7 @@ export class MessageHeaders {
     if (this.#block === undefined) return this.#names;
     const names: string[] = [];
     const values: HeaderValue[] = [];
-    decodeHeaderBlock(this.#block, names, values);
+    decodeHeaderBlock(this.#block.subarray(this.#start, this.#end), names, values);
     this.#block = undefined;
     this.#names = names;
     this.#values = values;

@@ -25,7 +25,8 @@ export function reportFailure(kernel: Kernel, ctx: ReceiveContext, operation: Op
 /** Several handlers of one message failed. */
 export class HandlerErrors extends AggregateError {}
 
-function asRejection(error: unknown, ctx: ReceiveContext): BusError {
+/** What became of a message that a step refused. */
+export function asRejection(error: unknown, ctx: ReceiveContext): BusError {
   if (error instanceof BusError) return error;
   return new BusError('REJECTED', `a middleware refused the message: ${messageOf(error)}`, {
     topic: ctx.topic,

@@ -28,7 +28,6 @@ export class Limiter {
     this.#overflow = overflow;
   }
 
-
   /** Counts a message in before it is read on; a promise means that the receive loop has to wait for room. */
   enter(): Promise<void> | undefined {
     if (this.#overflow === 'drop-oldest' || this.#entered < this.#concurrency + this.#maxQueued) {

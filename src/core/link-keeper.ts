@@ -41,6 +41,8 @@ export class LinkKeeper<L extends Link> {
   #closing: Promise<void>[] = [];
   /** Peers as far as the transport tells; see `TransportFeatures.peerEvents`. */
   peers = 0;
+  /** What has to be over before the link opens: an earlier one at the same endpoint. */
+  after: Promise<void> | undefined = undefined;
 
   constructor(kernel: Kernel, options: KeeperOptions<L>) {
     this.#kernel = kernel;
@@ -99,7 +101,10 @@ export class LinkKeeper<L extends Link> {
   }
 
   #open(): Promise<L> {
-    const opening = outsideTraces(async () => this.#options.open(this.#spec()));
+    const opening = outsideTraces(async () => {
+      await this.after;
+      return this.#options.open(this.#spec());
+    });
     this.#opening = opening.then(
       (link) => {
         this.#opening = undefined;

@@ -12,7 +12,7 @@
  * against the input before it allocates. Payloads are views: what is kept beyond the handler keeps its packet alive.
  */
 
-import { asBuffer, bareHeaderBlock, checkHeaderBlock } from './header-block.ts';
+import { asBuffer, checkHeaderBlock } from './header-block.ts';
 import { MessageHeaders } from './headers.ts';
 import { PacketError } from './packet-error.ts';
 import {
@@ -54,21 +54,30 @@ export interface DecodedPacket extends PacketStamp {
 export class DecodedRecord {
   /** The wire number of its kind, see kinds.ts; one that exists. */
   readonly kind: number;
-  /** The bytes that a signature covers, as they travelled. */
-  readonly headerBlock: Uint8Array;
   /** A Buffer, so that text is decoded without a detour. */
   readonly payload: Buffer;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
   #headers: MessageHeaders | undefined = undefined;
 
-  constructor(headerBlock: Uint8Array, payload: Buffer) {
-    this.kind = headerBlock[0] ?? 0;
-    this.headerBlock = headerBlock;
+  /** The header block is `bytes[start, end)`: a view of it is made when somebody asks. */
+  constructor(payload: Buffer, bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.kind = bytes[start] ?? 0;
     this.payload = payload;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** The bytes that a signature covers, as they travelled. */
+  get headerBlock(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** The headers, decoded at the first access. */
   get headers(): MessageHeaders {
-    return (this.#headers ??= MessageHeaders.fromBlock(this.headerBlock));
+    return (this.#headers ??= MessageHeaders.fromBlock(this.#bytes, this.#start, this.#end));
   }
 }
 
@@ -162,10 +171,6 @@ export function decodePacket(
     const payloadStart = headerEnd + 4;
     if (payloadStart > packet.length) throw truncated(position, 'a header block');
     checkHeaderBlock(packet, headerStart, headerEnd, limits);
-    const headerBlock =
-      headerEnd === headerStart + 1
-        ? bareHeaderBlock(packet[headerStart] ?? 0)
-        : packet.subarray(headerStart, headerEnd);
     const lengthWord = packet.readUInt32BE(headerEnd);
     const isExtra = lengthWord >= EXTRA_FRAME_BIT;
     const payloadBytes = isExtra ? lengthWord - EXTRA_FRAME_BIT : lengthWord;
@@ -181,7 +186,7 @@ export function decodePacket(
       if (position > packet.length) throw truncated(headerEnd, 'a payload');
       payload = packet.subarray(payloadStart, position);
     }
-    records.push(new DecodedRecord(headerBlock, payload));
+    records.push(new DecodedRecord(payload, packet, headerStart, headerEnd));
   }
   if (position !== packet.length) throw new PacketError('trailing-bytes', 'bytes after the last record', position);
   if (framesUsed !== frames.length) {

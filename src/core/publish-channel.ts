@@ -92,8 +92,9 @@ export class PublishChannel extends SendingChannel<Sender> {
   override async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
     this.#closed = true;
     if (this.#heartbeat !== undefined) this.kernel.clock.clearTimeout(this.#heartbeat);
-    // The last sequences go out with the last messages: a subscriber that missed the end learns it now or never.
-    if (this.writer.queued > 0 || this.keeper.link !== undefined) this.#tellSequences();
+    // The last sequences go out after the last messages: a subscriber that missed the end learns it now or never.
+    await Promise.race([this.writer.flushed(), flushed]);
+    if (this.keeper.link !== undefined) this.#tellSequences();
     return super.close(flushed);
   }
 

@@ -7,7 +7,8 @@ import type { ReceiveContext } from './receive-context.ts';
 import { ReceivingChannel } from './receiving-channel.ts';
 import type { Route } from './routes.ts';
 import type { AnyHandler, Subscriber } from './subscriber.ts';
-import { topicFault } from './topics.ts';
+import { settling } from './subscriber.ts';
+import { messageTopicFault } from './topics.ts';
 import type { IncomingPacket, Receiver } from './transport.ts';
 
 /** See the head of this file. */
@@ -44,7 +45,7 @@ export class PullChannel extends ReceivingChannel {
       ctx.handled = true;
       result = this.#fallback(ctx);
     }
-    return result instanceof Promise ? (result as Promise<void>) : undefined;
+    return settling(result);
   }
 
   protected onLink(_link: Receiver): void {
@@ -61,7 +62,7 @@ export class PullChannel extends ReceivingChannel {
 
   protected onPacket({ packet }: IncomingPacket): Promise<void> | undefined {
     for (const record of packet.records) {
-      const fault = topicFault(topicOf(record));
+      const fault = messageTopicFault(topicOf(record));
       if (fault === undefined) continue;
       const error = new BusError('MALFORMED_PACKET', `a pushed message has no usable topic: ${fault}`, {
         endpoint: this.endpoint,

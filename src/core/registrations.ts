@@ -1,13 +1,10 @@
 /** The incoming side of a bus: registers handlers with the endpoints that their messages arrive through. */
 import type { HandlerOptions, SubscribeOptions } from './call-options.ts';
-import type { Channels } from './channels.ts';
+import type { Channels, ReceivingKind } from './channels.ts';
 import type { EndpointRoles } from './endpoint-roles.ts';
 import type { Kernel } from './kernel.ts';
 import { Limiter } from './limiter.ts';
 import { expectCount } from './options.ts';
-import type { PullChannel } from './pull-channel.ts';
-import type { RespondChannel } from './respond-channel.ts';
-import type { SubscribeChannel } from './subscribe-channel.ts';
 import type { AnyHandler } from './subscriber.ts';
 import { Subscriber } from './subscriber.ts';
 import { Subscription } from './subscription.ts';
@@ -29,21 +26,21 @@ export class Registrations {
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('subscribe', options.endpoint);
     const channels = places.map((place) => this.#channels.subscriber(place, options.ownSocket ?? false));
-    return register(subscriber, channels, this.#channels.subscribe);
+    return this.#register(subscriber, channels);
   }
 
   pull(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('pull', options.endpoint);
     const channels = places.map((place) => this.#channels.puller(place, fallback));
-    return register(subscriber, channels, this.#channels.pull);
+    return this.#register(subscriber, channels);
   }
 
   respond(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('respond', options.endpoint);
     const channels = places.map((place) => this.#channels.responder(place, fallback));
-    return register(subscriber, channels, this.#channels.respond);
+    return this.#register(subscriber, channels);
   }
 
   #subscriber(pattern: string, handler: unknown, options: SubscribeOptions): Subscriber {
@@ -54,7 +51,9 @@ export class Registrations {
     expectCount('concurrency', concurrency ?? 1, 1);
     expectCount('maxQueued', maxQueued, 0);
     if (concurrency === undefined && (options.maxQueued !== undefined || options.overflow !== undefined)) {
-      throw new TypeError('Expected `concurrency` to be given where `maxQueued` or `overflow` is: without it nothing waits');
+      throw new TypeError(
+        'Expected `concurrency` to be given where `maxQueued` or `overflow` is: without it nothing waits',
+      );
     }
     if (overflow !== 'block' && overflow !== 'drop-oldest') {
       throw new TypeError(`Expected \`overflow\` to be 'block' or 'drop-oldest', got ${JSON.stringify(overflow)}`);
@@ -65,22 +64,16 @@ export class Registrations {
     const limiter = concurrency === undefined ? undefined : new Limiter(concurrency, maxQueued, overflow);
     return new Subscriber(pattern, handler as AnyHandler | undefined, limiter);
   }
-}
 
-function register<C extends SubscribeChannel | PullChannel | RespondChannel>(
-  subscriber: Subscriber,
-  channels: readonly C[],
-  all: Map<string, C>,
-): Subscription {
-  for (const channel of channels) channel.add(subscriber);
-  const endpoints = channels.map(({ endpoint }) => endpoint);
-  return new Subscription(subscriber, endpoints, () => {
-    for (const channel of channels) {
-      channel.remove(subscriber);
-      if (channel.routes.size > 0) continue;
-      // Nobody is left who would want what arrives here.
-      for (const [key, one] of all) if (one === channel) all.delete(key);
-      void channel.keeper.close();
-    }
-  });
+  #register(subscriber: Subscriber, channels: readonly ReceivingKind[]): Subscription {
+    for (const channel of channels) channel.add(subscriber);
+    const endpoints = channels.map(({ endpoint }) => endpoint);
+    return new Subscription(subscriber, endpoints, () => {
+      for (const channel of channels) {
+        channel.remove(subscriber);
+        // Nobody is left who would want what arrives here.
+        if (channel.routes.size === 0) this.#channels.retire(channel);
+      }
+    });
+  }
 }

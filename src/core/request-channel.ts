@@ -2,7 +2,8 @@
  * Requests to one endpoint, any number in flight, matched to their replies by correlation id. A reply that comes after its
  * call has ended is counted and dropped: it can reach no other caller. A caller that gives up tells the responder.
  */
-import { BusError, isBusErrorCode } from './errors.ts';
+import { BusError, errorType, isBusErrorCode } from './errors.ts';
+import { asRejection } from './incoming.ts';
 import type { Kernel } from './kernel.ts';
 import { KINDS_BY_NUMBER } from './kinds.ts';
 import { MessageHeaders } from './headers.ts';
@@ -165,7 +166,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     ctx.call = wait;
     this.kernel.chains.receive(ctx).catch((error: unknown) => {
       // The call is where the failure goes: it rejects, and is counted there.
-      if (!ctx.handled) this.kernel.counters.inboundDropped.add('request', 'rejected');
+      if (!ctx.handled) this.kernel.counters.inboundDropped.add('request', errorType(asRejection(error, ctx)));
       wait.fail(error);
     });
   }

@@ -18,11 +18,12 @@ import { Replies } from './replies.ts';
 import { closing, expectWanted, isEnd, noHandler, overflow, RespondCall } from './respond-call.ts';
 import { Routes } from './routes.ts';
 import type { AnyHandler, Subscriber } from './subscriber.ts';
-import { topicFault } from './topics.ts';
+import { messageTopicFault } from './topics.ts';
 import type { IncomingPacket, Peer, Responder } from './transport.ts';
 
 /** See the head of this file. */
 export class RespondChannel {
+  readonly operation = 'respond';
   readonly endpoint: string;
   readonly keeper: LinkKeeper<Responder>;
   readonly routes: Routes;
@@ -80,6 +81,14 @@ export class RespondChannel {
     await this.intake.idle();
   }
 
+  /** Takes no more requests, answers those it has, and closes. */
+  async finish(): Promise<void> {
+    await this.drain();
+    // Each reply gives up by itself after `replySendTimeoutMs`.
+    await this.replies.close(new Promise(() => undefined));
+    await this.keeper.close();
+  }
+
   cancelRunning(reason: unknown): number {
     for (const { ctx } of this.#calls.values()) ctx.cancel(reason);
     return this.#calls.size;
@@ -95,7 +104,7 @@ export class RespondChannel {
     packet.records.forEach((record, index) => {
       const kind = KINDS_BY_NUMBER[record.kind];
       const topic = record.headers.getText('topic') ?? '';
-      const fault = topicFault(topic);
+      const fault = messageTopicFault(topic);
       if (fault !== undefined)
         this.#drop(
           new BusError('MALFORMED_PACKET', `a request has no usable topic: ${fault}`, { endpoint: this.endpoint }),

@@ -88,4 +88,3 @@ export async function shutDown(
   }
   return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }
-

@@ -14,6 +14,7 @@ import type { ReceiveContext } from './receive-context.ts';
 import { ReceivingChannel } from './receiving-channel.ts';
 import type { Route } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
+import { settling } from './subscriber.ts';
 import { isReserved, matchesPattern } from './topics.ts';
 import type { IncomingPacket, Receiver } from './transport.ts';
 
@@ -66,10 +67,7 @@ export class SubscribeChannel extends ReceivingChannel {
       this.#gaps.observe(ctx.topic, ctx.epoch, ctx.sequence, ctx.sequence);
     }
     const only = subscribers[0];
-    if (subscribers.length === 1 && only !== undefined) {
-      const result = only.handle(ctx);
-      return result instanceof Promise ? (result as Promise<void>) : undefined;
-    }
+    if (subscribers.length === 1 && only !== undefined) return settling(only.handle(ctx));
     return this.#runAll(ctx, subscribers);
   }
 
@@ -114,7 +112,8 @@ export class SubscribeChannel extends ReceivingChannel {
       }
     });
     await Promise.all(running);
-    if (errors.length > 1) throw new HandlerErrors(errors, `${String(errors.length)} handlers failed: ${errors.map(messageOf).join('; ')}`);
+    if (errors.length > 1)
+      throw new HandlerErrors(errors, `${String(errors.length)} handlers failed: ${errors.map(messageOf).join('; ')}`);
     if (errors.length === 1) throw errors[0];
   }
 

@@ -40,3 +40,10 @@ export class Subscriber {
     }
   }
 }
+
+/** What a handler answered, as a promise where it has to be awaited: also a thenable of another make. */
+export function settling(result: unknown): Promise<void> | undefined {
+  if (result instanceof Promise) return result as Promise<void>;
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return undefined;
+  return Promise.resolve(result as PromiseLike<void>);
+}

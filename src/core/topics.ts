@@ -61,6 +61,11 @@ export function topicFault(topic: string): string | undefined {
   return textFault(topic) ?? (/[*>]/.test(topic) ? '`*` and `>` belong in patterns only' : undefined);
 }
 
+/** What is wrong with the topic that a push or request came with: the bus's own are only ever published. */
+export function messageTopicFault(topic: string): string | undefined {
+  return topicFault(topic) ?? (isReserved(topic) ? 'it is reserved for the bus itself' : undefined);
+}
+
 function textFault(text: string): string | undefined {
   if (typeof text !== 'string') return `expected text, got ${typeof text}`;
   if (text === '') return 'it is empty';

@@ -44,7 +44,10 @@ async function expectClean({ bus }: Rig): Promise<void> {
   assert.deepEqual({ queued_messages, in_flight_handlers }, { queued_messages: 0, in_flight_handlers: 0 });
   const got: unknown[] = [];
   const subscription = bus.subscribe('good', (message) => void got.push(message.body));
-  await until(() => bus.describe().links.some(({ pattern, state }) => pattern === 'subscribe' && state === 'open'), 'it');
+  await until(
+    () => bus.describe().links.some(({ pattern, state }) => pattern === 'subscribe' && state === 'open'),
+    'it',
+  );
   await bus.publish('good', 'after');
   await until(() => got.length === 1, 'a message after the misuse');
   await subscription.close();

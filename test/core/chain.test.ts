@@ -148,7 +148,9 @@ test('what is wrong with a stack is an INVALID_PIPELINE that names the step, say
       /^INVALID_PIPELINE: Middleware "again" repeats at stage "observe"/,
     ],
   ];
-  const { bus } = memoryBus(t, { stack: [{ name: 'known', stage: 'body', send: (_ctx, next) => next() }, serialize()] });
+  const { bus } = memoryBus(t, {
+    stack: [{ name: 'known', stage: 'body', send: (_ctx, next) => next() }, serialize()],
+  });
   const before = bus.describe().send;
   for (const [middleware, message] of wrong) {
     assert.throws(
@@ -271,15 +273,7 @@ test('a class that keeps its state in fields may be a middleware: its methods ar
   const rig = memoryBus(t, { stack: [counting, serialize()] });
   await roundTrip(rig);
   await rig.bus.close();
-  assert.deepEqual(counting.log, [
-    'attach',
-    'repeatable',
-    'send',
-    'admit',
-    'repeatable',
-    'receive',
-    'detach',
-  ]);
+  assert.deepEqual(counting.log, ['attach', 'repeatable', 'send', 'admit', 'repeatable', 'receive', 'detach']);
 });
 
 /** Repeats until `times` attempts are through or one succeeds. */
@@ -480,7 +474,10 @@ test('attach is called once, when the bus starts, with what a step may know of i
   await bus.publish('a.b', 1);
   await bus.publish('a.b', 2);
   assert.deepEqual(log, ['attach test memory']);
-  assert.deepEqual(told.map(({ error }) => error.message), ['told by a step']);
+  assert.deepEqual(
+    told.map(({ error }) => error.message),
+    ['told by a step'],
+  );
   assert.deepEqual(logger.at('error'), ['error a middleware reported a failure: told by a step']);
   await bus.close();
   await bus.close();
@@ -518,7 +515,10 @@ test('a detach that throws is reported and stops neither the others nor close()'
   await bus.publish('a.b', 1);
   await bus.close();
   assert.deepEqual(log, ['other']);
-  assert.deepEqual(told.map(({ error }) => error.message), ['stuck']);
+  assert.deepEqual(
+    told.map(({ error }) => error.message),
+    ['stuck'],
+  );
 });
 
 test('a bus that never started detaches nothing', async (t) => {

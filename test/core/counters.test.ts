@@ -10,11 +10,14 @@ test('a count adds up over its series, which are kept by their attributes', () =
   count.series('publish', 'price.tick').value += 2;
   assert.equal(count.total, 8);
   assert.equal(count.series('publish', 'price.tick'), count.series('publish', 'price.tick'));
-  assert.deepEqual([...count.all()], [
-    { operation: 'publish', destination: undefined, errorType: 'timeout', value: 5 },
-    { operation: 'push', destination: undefined, errorType: undefined, value: 1 },
-    { operation: 'publish', destination: 'price.tick', errorType: undefined, value: 2 },
-  ]);
+  assert.deepEqual(
+    [...count.all()],
+    [
+      { operation: 'publish', destination: undefined, errorType: 'timeout', value: 5 },
+      { operation: 'push', destination: undefined, errorType: undefined, value: 1 },
+      { operation: 'publish', destination: 'price.tick', errorType: undefined, value: 2 },
+    ],
+  );
 });
 
 test('beyond the cap destinations share the series other, and nothing is lost', () => {

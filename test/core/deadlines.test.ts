@@ -152,7 +152,9 @@ test('a deadline beyond the longest timer, or that never comes, does not fire at
 test('whatever is added and removed: what remains expires within a tick after its deadline, the rest never', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ after: fc.integer({ min: 0, max: 60 }), removedAt: fc.option(fc.nat(60)) }), { maxLength: 20 }),
+      fc.array(fc.record({ after: fc.integer({ min: 0, max: 60 }), removedAt: fc.option(fc.nat(60)) }), {
+        maxLength: 20,
+      }),
       fc.integer({ min: 0, max: 10_000 }),
       async (plan, start) => {
         const clock = new FakeClock(start);
@@ -168,7 +170,8 @@ test('whatever is added and removed: what remains expires within a tick after it
         plan.forEach(({ after, removedAt }, index) => {
           const { expiredAt } = entries[index]!;
           if (expiredAt === undefined) assert.ok(removedAt !== null && removedAt <= after + TICK_MS + 1);
-          else assert.ok(expiredAt - start >= after && expiredAt - start <= after + TICK_MS + 1, `${String(expiredAt)}`);
+          else
+            assert.ok(expiredAt - start >= after && expiredAt - start <= after + TICK_MS + 1, `${String(expiredAt)}`);
         });
         assert.equal(clock.pending, 0);
       },

@@ -16,7 +16,9 @@ test('a pattern goes where it was configured to, in its configured part', () => 
     { endpoint: 'tcp://a:1', mode: 'connect' },
     { endpoint: 'tcp://b:1', mode: 'connect' },
   ]);
-  assert.deepEqual(roles({ subscribe: { bind: 'tcp://x:1' } }).places('subscribe'), [{ endpoint: 'tcp://x:1', mode: 'bind' }]);
+  assert.deepEqual(roles({ subscribe: { bind: 'tcp://x:1' } }).places('subscribe'), [
+    { endpoint: 'tcp://x:1', mode: 'bind' },
+  ]);
 });
 
 test('a pattern without an endpoint says what to configure', () => {
@@ -49,7 +51,10 @@ test('an endpoint in the call that is a configured one keeps its configured part
 test('a number is a port on the host of the bus', () => {
   assert.deepEqual(roles({}).places('request', 5557), [{ endpoint: 'tcp://10.0.0.1:5557', mode: 'connect' }]);
   for (const port of [-1, 65_536, 1.5, NaN]) {
-    assert.throws(() => roles({}).places('request', port), /^RangeError: Expected `endpoint` to be a port from 0 to 65535/);
+    assert.throws(
+      () => roles({}).places('request', port),
+      /^RangeError: Expected `endpoint` to be a port from 0 to 65535/,
+    );
   }
 });
 
@@ -106,6 +111,12 @@ test('a bus uses several endpoints at once, by { endpoint } on every method', as
   await bus.push('a', 3, { endpoint: 'tcp://h:7001' });
   assert.equal(await bus.request('a', 4, { endpoint: 7002 }), 'answer');
   assert.deepEqual(got.sort(), ['first 1', 'pulled 3', 'second 2']);
-  assert.equal(await codeOf(bus.publish('a', 1)), 'TypeError: Expected `endpoints.publish` to be configured, or an `endpoint` in the call');
-  assert.throws(() => bus.subscribe('a', () => {}, { endpoint: 'not one' }), /^RangeError: Expected an endpoint such as/);
+  assert.equal(
+    await codeOf(bus.publish('a', 1)),
+    'TypeError: Expected `endpoints.publish` to be configured, or an `endpoint` in the call',
+  );
+  assert.throws(
+    () => bus.subscribe('a', () => {}, { endpoint: 'not one' }),
+    /^RangeError: Expected an endpoint such as/,
+  );
 });

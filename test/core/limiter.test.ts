@@ -52,7 +52,11 @@ test('drop-oldest: everything enters, and the oldest that waits is given up for 
   const limiter = new Limiter(1, 2, 'drop-oldest');
   for (let index = 0; index < 5; index++) assert.equal(limiter.enter(), undefined);
   assert.equal(limiter.start('price.tick'), undefined);
-  const [second, third, fourth] = [limiter.start('price.tick')!, limiter.start('price.tick')!, limiter.start('price.tick')!];
+  const [second, third, fourth] = [
+    limiter.start('price.tick')!,
+    limiter.start('price.tick')!,
+    limiter.start('price.tick')!,
+  ];
   await assert.rejects(second, (error) => {
     assert.ok(error instanceof BusError);
     assert.equal(error.code, 'OVERFLOW');

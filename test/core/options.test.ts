@@ -116,8 +116,14 @@ test('an option that is undefined is as if it were not there', () => {
 });
 
 test('a bus without a name or a transport says which it needs', () => {
-  assert.throws(() => new Bus({ transport: memory() } as CoreBusOptions), /^TypeError: Expected `serviceName` to be a non-empty/);
-  assert.throws(() => new Bus({ serviceName: 's' } as CoreBusOptions), /^TypeError: Expected `transport` to be a transport/);
+  assert.throws(
+    () => new Bus({ transport: memory() } as CoreBusOptions),
+    /^TypeError: Expected `serviceName` to be a non-empty/,
+  );
+  assert.throws(
+    () => new Bus({ serviceName: 's' } as CoreBusOptions),
+    /^TypeError: Expected `transport` to be a transport/,
+  );
   assert.throws(
     () => new MessageBus(undefined as unknown as string, { transport: memory() }),
     /^TypeError: Expected `serviceName` to be a non-empty string, got undefined/,
@@ -149,9 +155,15 @@ test('an unknown option is an error with the nearest name', () => {
       new TypeError(`Unknown option \`${given}\`; did you mean \`${meant}\`?`),
     );
   }
-  assert.throws(() => makeMessageBus({ completelyDifferent: 1 }), new TypeError('Unknown option `completelyDifferent`'));
+  assert.throws(
+    () => makeMessageBus({ completelyDifferent: 1 }),
+    new TypeError('Unknown option `completelyDifferent`'),
+  );
   assert.throws(() => makeMessageBus({ constructor: 1 }), /^TypeError: Unknown option `constructor`/);
-  assert.throws(() => makeMessageBus(JSON.parse('{"__proto__": 1}') as object), /^TypeError: Unknown option `__proto__`/);
+  assert.throws(
+    () => makeMessageBus(JSON.parse('{"__proto__": 1}') as object),
+    /^TypeError: Unknown option `__proto__`/,
+  );
 });
 
 test('each key of the predecessor is told its new name, and that times are milliseconds', () => {
@@ -199,7 +211,10 @@ test('the options of the preset are checked like the others', () => {
 
 test('an option that a replaced stack would ignore is an error', () => {
   for (const ignored of [{ serializer: 'json' }, { handlerMaxConcurrency: 4 }, { retry: false }]) {
-    assert.throws(() => makeMessageBus({ ...ignored, middleware: [] }), /to be left out where `middleware` replaces the/);
+    assert.throws(
+      () => makeMessageBus({ ...ignored, middleware: [] }),
+      /to be left out where `middleware` replaces the/,
+    );
   }
 });
 

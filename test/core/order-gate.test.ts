@@ -52,17 +52,15 @@ test('who has passed may enter again: a message that is handled once more', () =
 test('whatever arrives first and whoever gives up: those that enter do so in the order of their tickets', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc
-        .integer({ min: 1, max: 30 })
-        .chain((count) =>
-          fc.tuple(
-            fc.shuffledSubarray(
-              Array.from({ length: count }, (_, index) => index),
-              { minLength: count, maxLength: count },
-            ),
-            fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+      fc.integer({ min: 1, max: 30 }).chain((count) =>
+        fc.tuple(
+          fc.shuffledSubarray(
+            Array.from({ length: count }, (_, index) => index),
+            { minLength: count, maxLength: count },
           ),
+          fc.array(fc.boolean(), { minLength: count, maxLength: count }),
         ),
+      ),
       async ([arrivals, givesUp]) => {
         const gate = new OrderGate();
         for (const _ of arrivals) gate.issue();

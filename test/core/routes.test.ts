@@ -43,7 +43,10 @@ test('a topic that is only looked up takes none of the bounded series of the fig
   for (let index = 0; index < 500; index++) routes.for(`t.${String(index)}`);
   assert.deepEqual([...received.all()], []);
   routes.for('t.499').received.value++;
-  assert.deepEqual([...received.all()].map(({ destination, value }) => [destination, value]), [['t.499', 1]]);
+  assert.deepEqual(
+    [...received.all()].map(({ destination, value }) => [destination, value]),
+    [['t.499', 1]],
+  );
 });
 
 test('a flood of topics is bounded, and those that come back work as before', () => {

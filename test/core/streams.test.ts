@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Streams } from '../../src/core/streams.ts';
 
-const summary = (streams: Streams): string[] => streams.takeChanged().map(({ topic, last }) => `${topic} ${String(last)}`);
+const summary = (streams: Streams): string[] =>
+  streams.takeChanged().map(({ topic, last }) => `${topic} ${String(last)}`);
 
 test('a sequence begins at 1, and is used up by what the transport took, not by a stamp', () => {
   const streams = new Streams();
@@ -76,7 +77,11 @@ test("the bus's own topics are no streams: heartbeats do not tell of heartbeats,
 test('takeTurn goes round the streams, moved or not', () => {
   const streams = new Streams();
   for (const topic of ['a', 'b', 'c']) streams.advance(topic, 1);
-  const turn = (count: number): string => streams.takeTurn(count).map(({ topic }) => topic).join('');
+  const turn = (count: number): string =>
+    streams
+      .takeTurn(count)
+      .map(({ topic }) => topic)
+      .join('');
   assert.deepEqual([turn(2), turn(2), turn(2)], ['ab', 'ca', 'bc']);
   assert.equal([...turn(10)].sort().join(''), 'abc', 'each once');
   assert.deepEqual(new Streams().takeTurn(5), []);

@@ -197,11 +197,10 @@ test('a large message is a packet of its own, so that small neighbours do not sh
   write('t', 'after');
   await turns();
   assert.deepEqual(sink.packets, ['- 1: before', '- 2: after']);
-  assert.deepEqual(owner.log.filter((line) => !line.startsWith('queued')), [
-    'sent before',
-    'failed large .. MESSAGE_TOO_LARGE',
-    'sent after',
-  ]);
+  assert.deepEqual(
+    owner.log.filter((line) => !line.startsWith('queued')),
+    ['sent before', 'failed large .. MESSAGE_TOO_LARGE', 'sent after'],
+  );
 });
 
 test('while the sink has no room messages go on packing, and they leave in their order', async () => {
@@ -255,7 +254,9 @@ test('the sink is told how long a packet has been offered, on the injected clock
 test('messages leave in the order of the calls, however long their chains take', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ topic: fc.constantFrom('x', 'y'), turn: fc.nat(4), given: fc.boolean() }), { maxLength: 40 }),
+      fc.array(fc.record({ topic: fc.constantFrom('x', 'y'), turn: fc.nat(4), given: fc.boolean() }), {
+        maxLength: 40,
+      }),
       fc.constantFrom('global' as const, 'topic' as const),
       fc.integer({ min: 1, max: 5 }),
       fc.boolean(),
@@ -313,16 +314,7 @@ test('at the high-water mark a message waits, is accepted in its order, and its 
   assert.equal(writer.queued, 2);
   room = true;
   await until(() => owner.log.filter((line) => line.startsWith('sent')).length === 4, 'all four');
-  assert.deepEqual(owner.log, [
-    'queued a',
-    'queued b',
-    'queued c',
-    'sent a',
-    'queued d',
-    'sent b',
-    'sent c',
-    'sent d',
-  ]);
+  assert.deepEqual(owner.log, ['queued a', 'queued b', 'queued c', 'sent a', 'queued d', 'sent b', 'sent c', 'sent d']);
   assert.deepEqual(sink.packets, ['t 1: a b', 't 3: c d']);
 });
 
@@ -479,7 +471,9 @@ test('a sink that is replaced while it thinks about a packet hands over to the n
 
 test('onTaken is told each packet that the sink has taken, once', async () => {
   const taken: string[] = [];
-  const { write, sink } = desk({ onTaken: ({ topic, records }) => taken.push(`${String(topic)} ${String(records.length)}`) });
+  const { write, sink } = desk({
+    onTaken: ({ topic, records }) => taken.push(`${String(topic)} ${String(records.length)}`),
+  });
   let refusals = 3;
   sink.answer = () => refusals-- <= 0;
   write('x', '1');
@@ -530,10 +524,13 @@ test('abandon() gives up whatever is left, tells each owner an error of its own,
     errors.add(error);
     return error;
   });
-  assert.deepEqual([...left], [
-    ['x', 3],
-    ['y', 1],
-  ]);
+  assert.deepEqual(
+    [...left],
+    [
+      ['x', 3],
+      ['y', 1],
+    ],
+  );
   assert.deepEqual(owner.log.slice(2), ['failed a CLOSED', 'failed b CLOSED', 'failed c CLOSED']);
   assert.equal(errors.size, 3);
   assert.equal(writer.queued, 0);

@@ -38,7 +38,11 @@ test('maxQueueBytes bounds the same queue in bytes; by default 64 MB', async (t)
 });
 
 /** Sends more than a bus may work on; answers how many handlers have started. */
-async function handlersStarted(t: TestContext, send: number, config: MessageBusConfig): Promise<Record<string, number>> {
+async function handlersStarted(
+  t: TestContext,
+  send: number,
+  config: MessageBusConfig,
+): Promise<Record<string, number>> {
   const gate = new Gate();
   const started = { subscribe: 0, pull: 0, respond: 0 };
   const { bus } = actor(t, { publish: true, ...config });
@@ -147,7 +151,10 @@ test('requestTimeoutMs: a request that nobody answers rejects after it; by defau
     return bus;
   };
   assert.deepEqual(await aroundLimit(clock, 5000, asker().request(1)), ['pending', 'REQUEST_TIMEOUT']);
-  assert.deepEqual(await aroundLimit(clock, 200, asker({ requestTimeoutMs: 200 }).request(1)), ['pending', 'REQUEST_TIMEOUT']);
+  assert.deepEqual(await aroundLimit(clock, 200, asker({ requestTimeoutMs: 200 }).request(1)), [
+    'pending',
+    'REQUEST_TIMEOUT',
+  ]);
   const one = asker().request('state', 1, { timeoutMs: 300 });
   assert.deepEqual(await aroundLimit(clock, 300, one), ['pending', 'REQUEST_TIMEOUT']);
 });
@@ -170,7 +177,10 @@ test('requestTimeoutMs is one deadline for sending and receiving, not half for e
   assert.equal(await bounded(call, 'the reply'), 'in time');
 });
 
-for (const [verb, limitMs] of [['push', 1000], ['request', 5000]] as const) {
+for (const [verb, limitMs] of [
+  ['push', 1000],
+  ['request', 5000],
+] as const) {
   test(`the time-out of a ${verb} is for the whole call, its middleware and all attempts included`, async (t) => {
     const clock = new FakeClock();
     const { bus } = actor(t, { clock });
@@ -201,7 +211,10 @@ test('rep_recv_timeout has no counterpart: a responder that was idle for ten min
 });
 
 test('replySendTimeoutMs: a reply that its requester does not take is given up after it, and counted; by default 5000', async (t) => {
-  for (const [config, limitMs] of [[{}, 5000], [{ replySendTimeoutMs: 200 }, 200]] as const) {
+  for (const [config, limitMs] of [
+    [{}, 5000],
+    [{ replySendTimeoutMs: 200 }, 200],
+  ] as const) {
     const clock = new FakeClock();
     const spy = new SpyTransport();
     spy.stuck = new Set(['respond']);
@@ -214,12 +227,18 @@ test('replySendTimeoutMs: a reply that its requester does not take is given up a
     assert.equal(bus.metrics().outbound_dropped, 0);
     await clock.pass(20);
     assert.equal(bus.metrics().outbound_dropped, 1);
-    assert.deepEqual(errors.map((error) => (error as { code?: unknown }).code), ['SEND_TIMEOUT']);
+    assert.deepEqual(
+      errors.map((error) => (error as { code?: unknown }).code),
+      ['SEND_TIMEOUT'],
+    );
   }
 });
 
 test('failedSocketCooldownMs: a failed endpoint is left alone for so long; by default 10000', async (t) => {
-  for (const [config, limitMs] of [[{}, 10_000], [{ failedSocketCooldownMs: 2000 }, 2000]] as const) {
+  for (const [config, limitMs] of [
+    [{}, 10_000],
+    [{ failedSocketCooldownMs: 2000 }, 2000],
+  ] as const) {
     const clock = new FakeClock();
     const { bus } = actor(t, { clock, pushTimeoutMs: 100, ...config });
     assert.deepEqual(await aroundLimit(clock, 100, bus.push(1)), ['pending', 'SEND_TIMEOUT']);
@@ -255,7 +274,10 @@ test('handlerMaxConcurrency limits the subscription handlers of the bus together
 });
 
 test('closeLingerMs is how long close waits for handed-over messages to leave; by default 100', async (t) => {
-  for (const [config, limitMs] of [[{}, 100], [{ closeLingerMs: 2000 }, 2000]] as const) {
+  for (const [config, limitMs] of [
+    [{}, 100],
+    [{ closeLingerMs: 2000 }, 2000],
+  ] as const) {
     const hub = memoryHub();
     const gate = new Gate();
     const clock = new FakeClock();
@@ -294,7 +316,10 @@ const PUSHED = 100;
 
 test('over ZeroMQ closeLingerMs reaches the socket: what it has taken leaves while it closes', async (t) => {
   const arrived = await pushAndClose(t, 60_000, 'while');
-  await until(() => arrived() === PUSHED, () => `${String(PUSHED)} messages, got ${String(arrived())}`);
+  await until(
+    () => arrived() === PUSHED,
+    () => `${String(PUSHED)} messages, got ${String(arrived())}`,
+  );
 });
 
 test('over ZeroMQ a closeLingerMs of 0 waits for nobody: what the socket still had is gone', async (t) => {

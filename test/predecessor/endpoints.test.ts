@@ -142,11 +142,12 @@ for (const [verb, receive] of Object.entries(RECEIVING)) {
   });
 }
 
-const SENDING: Readonly<Record<string, (bus: MessageBus, endpoint: EndpointChoice, body: string) => Promise<unknown>>> = {
-  publish: (bus, endpoint, body) => bus.publish('a', body, { endpoint }),
-  push: (bus, endpoint, body) => bus.push('a', body, { endpoint }),
-  request: (bus, endpoint, body) => bus.request('a', body, { endpoint }),
-};
+const SENDING: Readonly<Record<string, (bus: MessageBus, endpoint: EndpointChoice, body: string) => Promise<unknown>>> =
+  {
+    publish: (bus, endpoint, body) => bus.publish('a', body, { endpoint }),
+    push: (bus, endpoint, body) => bus.push('a', body, { endpoint }),
+    request: (bus, endpoint, body) => bus.request('a', body, { endpoint }),
+  };
 
 const RECEIVERS: Readonly<Record<string, (endpoint: string) => Endpoints>> = {
   publish: (endpoint) => ({ subscribe: { connect: [endpoint] } }),

@@ -21,7 +21,12 @@ for (const verb of ['publish', 'push', 'request'] as const) {
     const { bus, errors } = actor(t, { clock, transport: spy.transport });
     bus.pull('>', () => undefined);
     bus.respond('>', ({ body }) => body);
-    const send = (): Promise<unknown> => (verb === 'publish' ? bus.publish('a', 1) : bus[verb]('a', 1));
+    const sends = {
+      publish: () => bus.publish('a', 1),
+      push: () => bus.push('a', 1),
+      request: () => bus.request('a', 1),
+    };
+    const send: () => Promise<unknown> = sends[verb];
     await send();
     spy.specs.find((one) => one.verb === verb)!.spec.events.onFailure(BROKEN);
     await turns();

@@ -23,7 +23,12 @@ test('ready() resolves once the subscriptions of a bus have arrived, not before'
 
 test('ready() also waits for the peers of request and push, and rejects with NOT_READY naming what has none', async (t) => {
   const hub = memoryHub();
-  const { bus } = actor(t, { transport: memory({ hub }), pushTimeoutMs: 20, requestTimeoutMs: 20, failedSocketCooldownMs: 0 });
+  const { bus } = actor(t, {
+    transport: memory({ hub }),
+    pushTimeoutMs: 20,
+    requestTimeoutMs: 20,
+    failedSocketCooldownMs: 0,
+  });
   await Promise.allSettled([bus.push(1), bus.request(1)]);
   await assert.rejects(bus.ready({ timeoutMs: 10 }), (error: Error & { code?: string; hint?: string }) => {
     assert.equal(error.code, 'NOT_READY');
@@ -80,7 +85,10 @@ test('close() lets running handlers finish, and a handler that finishes may stil
   assert.deepEqual(await bus.close(), { undelivered: 0, cancelled: 0, byTopic: {} });
 });
 
-for (const [options, limitMs] of [[{}, 5000], [{ timeoutMs: 300 }, 300]] as const) {
+for (const [options, limitMs] of [
+  [{}, 5000],
+  [{ timeoutMs: 300 }, 300],
+] as const) {
   const title = limitMs === 5000 ? 'after 5000 ms by default' : 'after `timeoutMs`';
   test(`close() aborts the signal of what still runs ${title}, and says how many`, async (t) => {
     const clock = new FakeClock();
@@ -102,9 +110,15 @@ for (const [options, limitMs] of [[{}, 5000], [{ timeoutMs: 300 }, 300]] as cons
     await until(() => signals.length === 2, 'both handlers');
     const closing = bus.close(options);
     await clock.pass(limitMs - 10, limitMs / 20);
-    assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false]);
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [false, false],
+    );
     await clock.pass(20);
-    assert.deepEqual(signals.map(({ aborted }) => aborted), [true, true]);
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [true, true],
+    );
     assert.deepEqual(await bounded(closing, 'close()'), { undelivered: 0, cancelled: 2, byTopic: {} });
   });
 }

@@ -83,14 +83,17 @@ test('inbound_dropped counts what arrived and no handler could be given: refused
     receive: ({ body }, next) => (body === 'bad' ? Promise.reject(new Error('refused')) : next()),
   });
   let handled = 0;
-  bus.pull('>', () => void handled++);
+  bus.pull('>', () => handled++);
   await bus.push('bad');
   await until(() => bus.metrics().inbound_dropped === 1, 'the refused message');
   await bus.push('good');
   await until(() => handled === 1, 'the message after it');
   assert.equal(bus.metrics().inbound_dropped, 1);
   assert.equal(bus.metrics().messages_received, 2);
-  assert.deepEqual(errors.map((error) => (error as { code?: unknown }).code), ['REJECTED']);
+  assert.deepEqual(
+    errors.map((error) => (error as { code?: unknown }).code),
+    ['REJECTED'],
+  );
 });
 
 test('backpressure_events counts each call that found its queue full, whether it got through or not', async (t) => {
@@ -128,7 +131,10 @@ test('failed_bind_count counts each attempt at a taken port, with an error that 
   assert.match(errors[0]!.message, new RegExp(`^BIND_FAILED: The port is in use .*${endpoint}.* Use another port`));
   await assert.rejects(bus.publish('a', 1, { endpoint }), { code: 'BIND_FAILED' });
   const { failed_bind_count, errors: all, active_connections } = bus.metrics();
-  assert.deepEqual({ failed_bind_count, all, active_connections }, { failed_bind_count: 2, all: 2, active_connections: 0 });
+  assert.deepEqual(
+    { failed_bind_count, all, active_connections },
+    { failed_bind_count: 2, all: 2, active_connections: 0 },
+  );
 });
 
 test('active_connections is the number of open sockets, not of peers', async (t) => {

@@ -15,13 +15,16 @@ const RECEIVE = ['(admit)', 'metrics', 'trace', 'serialize'];
 
 test('a service name alone makes a bus over ZeroMQ with the standard pipeline', () => {
   const { serviceName, system, send, receive, links } = new MessageBus('analytics').describe();
-  assert.deepEqual({ serviceName, system, send, receive, links }, {
-    serviceName: 'analytics',
-    system: 'zeromq',
-    send: SEND,
-    receive: RECEIVE,
-    links: [],
-  });
+  assert.deepEqual(
+    { serviceName, system, send, receive, links },
+    {
+      serviceName: 'analytics',
+      system: 'zeromq',
+      send: SEND,
+      receive: RECEIVE,
+      links: [],
+    },
+  );
 });
 
 test('the service name is the sender that handlers of all three patterns see', async (t) => {
@@ -65,7 +68,7 @@ test('the options of `retry` reach the step: how often a push is tried', async (
 });
 
 const wrong = (config: object): (() => MessageBus) => {
-  return () => new MessageBus('analytics', config as MessageBusConfig);
+  return () => new MessageBus('analytics', config);
 };
 
 test('each key of the old config is told its new name, and that times are milliseconds', () => {
@@ -89,12 +92,16 @@ test('each key of the old config is told its new name, and that times are millis
 });
 
 test('rep_recv_timeout is told that it has no counterpart', () => {
-  const message = 'Unknown option `rep_recv_timeout`: receiving is event-driven here and never times out, so leave it out';
+  const message =
+    'Unknown option `rep_recv_timeout`: receiving is event-driven here and never times out, so leave it out';
   assert.throws(wrong({ rep_recv_timeout: 30 }), new TypeError(message));
 });
 
 test('an unknown option is an error with the nearest name, a wrong value one that says what was expected', () => {
-  assert.throws(wrong({ pushTimeoutms: 5 }), new TypeError('Unknown option `pushTimeoutms`; did you mean `pushTimeoutMs`?'));
+  assert.throws(
+    wrong({ pushTimeoutms: 5 }),
+    new TypeError('Unknown option `pushTimeoutms`; did you mean `pushTimeoutMs`?'),
+  );
   assert.throws(wrong({ colour: 'red' }), /Unknown option `colour`/);
   assert.throws(wrong({ hwmOutbound: 0 }), new RangeError('Expected `hwmOutbound` to be an integer from 1, got 0'));
   assert.throws(wrong({ serializer: 'orjson' }), /Expected `serializer` to be 'json' or a Codec/);

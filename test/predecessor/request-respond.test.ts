@@ -24,16 +24,26 @@ test('a request that fails rejects with a code in place of None', async (t) => {
   bus.respond('broken', () => {
     throw Object.assign(new Error('no such account'), { code: 'NO_ACCOUNT' });
   });
-  assert.deepEqual(await aroundLimit(clock, 300, bus.request('silent', 1, { timeoutMs: 300 })), ['pending', 'REQUEST_TIMEOUT']);
+  assert.deepEqual(await aroundLimit(clock, 300, bus.request('silent', 1, { timeoutMs: 300 })), [
+    'pending',
+    'REQUEST_TIMEOUT',
+  ]);
   await clock.pass(10_000, 1000);
-  await assert.rejects(bus.request('broken', 1), { code: 'HANDLER_FAILED', remoteCode: 'NO_ACCOUNT', what: 'no such account' });
+  await assert.rejects(bus.request('broken', 1), {
+    code: 'HANDLER_FAILED',
+    remoteCode: 'NO_ACCOUNT',
+    what: 'no such account',
+  });
   await assert.rejects(bus.request('unknown', 1), { code: 'NO_HANDLER' });
 });
 
 test('a request without a responder rejects with SEND_TIMEOUT at its deadline: it was not sent', async (t) => {
   const clock = new FakeClock();
   const { bus } = actor(t, { clock });
-  assert.deepEqual(await aroundLimit(clock, 300, bus.request('state', 1, { timeoutMs: 300 })), ['pending', 'SEND_TIMEOUT']);
+  assert.deepEqual(await aroundLimit(clock, 300, bus.request('state', 1, { timeoutMs: 300 })), [
+    'pending',
+    'SEND_TIMEOUT',
+  ]);
   assert.equal(bus.metrics().messages_sent, 0);
 });
 
@@ -120,7 +130,10 @@ test('by default a request that nothing answers is told NO_HANDLER at once, with
   const clock = new FakeClock();
   const { bus, log } = actor(t, { clock });
   bus.respond();
-  await bounded(assert.rejects(bus.request('state.get', 1), { code: 'NO_HANDLER' }), 'the refusal while the clock stands still');
+  await bounded(
+    assert.rejects(bus.request('state.get', 1), { code: 'NO_HANDLER' }),
+    'the refusal while the clock stands still',
+  );
   assert.equal(bus.stats().no_handler, 1);
   assert.equal(bus.metrics().inbound_dropped, 0);
   assert.equal(log.at('debug').filter((line) => line.includes('nothing answers "state.get" here')).length, 1);

@@ -128,7 +128,7 @@ function arrived(
   if (payload.length > about.limits.maxPayloadBytes) {
     throw new PacketError('payload-length', `a payload over ${String(about.limits.maxPayloadBytes)} bytes`, 0);
   }
-  const records = [new DecodedRecord(headers.encode(KIND_NUMBERS[kind]), payload)];
+  const records = [new DecodedRecord(payload, headers.encode(KIND_NUMBERS[kind]))];
   return { topic: about.topic, packet: { epoch: 0, firstSequence: 0, sentAtUs: 0, records } };
 }
 
