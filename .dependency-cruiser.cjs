@@ -50,7 +50,8 @@ module.exports = {
     },
     {
       name: 'no-native-code-behind-light-entries',
-      comment: 'Importing tracebus/core, /middleware, /memory or /telemetry loads no native code. (/testing gives a MessageBus, which knows ZeroMQ.)',
+      comment:
+        'Importing tracebus/core, /middleware, /memory or /telemetry loads no native code. (/testing gives a MessageBus, which knows ZeroMQ.)',
       severity: 'error',
       from: { path: '^src/(core|middleware|telemetry)/|^src/transports/memory[.]ts$' },
       to: { path: '(^|node_modules/)zeromq(/|$)', reachable: true },

@@ -54,9 +54,12 @@ const anObject = (value: unknown): string | undefined =>
 
 const somePorts = (value: unknown): string | undefined => {
   const fits = Object.entries(Object(value) as object).every(
-    ([name, port]) => Object.hasOwn(Ports, name) && Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535,
+    ([name, port]) =>
+      Object.hasOwn(Ports, name) && Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535,
   );
-  return fits && anObject(value) === undefined ? undefined : `an object of ports from 0 to 65535 named ${Object.keys(Ports).join(', ')}`;
+  return fits && anObject(value) === undefined
+    ? undefined
+    : `an object of ports from 0 to 65535 named ${Object.keys(Ports).join(', ')}`;
 };
 
 const CHECKS = {
@@ -151,7 +154,9 @@ function expectUsed(config: MessageBusConfig): void {
   if (config.middleware === undefined) return;
   for (const name of ['serializer', 'handlerMaxConcurrency', 'retry'] as const) {
     if (config[name] === undefined) continue;
-    throw new TypeError(`Expected \`${name}\` to be left out where \`middleware\` replaces the standard stack: put the step there`);
+    throw new TypeError(
+      `Expected \`${name}\` to be left out where \`middleware\` replaces the standard stack: put the step there`,
+    );
   }
 }
 

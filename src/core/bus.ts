@@ -300,6 +300,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     return promise;
   }
 
+  /** `close()` with its defaults, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -11,6 +11,7 @@ export interface Clock {
   wallUs(): number;
   /** Runs `run` once after `ms` milliseconds. `keepAlive: false` lets the process exit while the timer waits. */
   setTimeout(run: () => void, ms: number, options?: { readonly keepAlive?: boolean }): ClockTimer;
+  /** Takes a timer back; one that has fired, or none, does nothing. */
   clearTimeout(timer: ClockTimer): void;
 }
 

@@ -51,6 +51,7 @@ export class Count {
     return sum;
   }
 
+  /** Every series, in the order in which they were first counted. */
   all(): IterableIterator<Series> {
     return this.#series.values();
   }
@@ -95,10 +96,13 @@ export class Counters {
   readonly handshakeFailures: Count = new Count();
   /** Messages received that no handler's pattern matched. */
   readonly noHandler: Count = new Count();
-  /** Gauges: set by the bus when they are read. */
+  /** Open sockets. This and the following are gauges, which the bus provides. */
   activeConnections: () => number = () => 0;
+  /** Messages that are being handled or wait for their handler. */
   inFlightHandlers: () => number = () => 0;
+  /** Messages accepted and not yet taken by a transport. */
   queuedMessages: () => number = () => 0;
+  /** Endpoints that are left alone after a failure. */
   coolingDown: () => number = () => 0;
 
   /** The nine documented figures. */

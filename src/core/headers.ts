@@ -83,6 +83,7 @@ export class MessageHeaders {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** Whether there is a header of this name. */
   has(name: string): boolean {
     if (this.#block !== undefined && HEADER_ID_BY_NAME.has(name)) return this.get(name) !== undefined;
     return this.#decoded()?.includes(name) ?? false;
@@ -123,11 +124,13 @@ export class MessageHeaders {
     return this;
   }
 
+  /** Names and values in the order in which they were first set. */
   *entries(): IterableIterator<[name: string, value: HeaderValue]> {
     const names = this.#decoded() ?? [];
     for (let index = 0; index < names.length; index++) yield [names[index] ?? '', this.#values?.[index] ?? ''];
   }
 
+  /** The same as `entries()`. */
   [Symbol.iterator](): IterableIterator<[name: string, value: HeaderValue]> {
     return this.entries();
   }

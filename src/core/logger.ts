@@ -5,9 +5,13 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** Where the bus writes its log. Only these four methods are called, each with one line of text. */
 export interface Logger {
+  /** For whoever looks for something. */
   debug(line: string): void;
+  /** What an operator may like to know. */
   info(line: string): void;
+  /** Something was dropped or refused; counted as an error. */
   warn(line: string): void;
+  /** Something failed; counted as an error. */
   error(line: string): void;
 }
 

@@ -31,7 +31,7 @@ import type { PacketLimits } from './packet-layout.ts';
 export interface OutgoingRecord {
   /** What `encodeHeaderBlock` made. */
   readonly headerBlock: Uint8Array;
-  /** At most 2^31 - 1 bytes; over {@link LARGE_PAYLOAD_BYTES} it travels uncopied. */
+  /** At most 2^31 - 1 bytes; over 8192 it travels uncopied. */
   readonly payload: Uint8Array;
 }
 

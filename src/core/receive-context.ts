@@ -32,6 +32,7 @@ export interface PendingCall {
 
 /** The end of the way in. */
 export interface Delivery {
+  /** Settles when the handlers have. */
   deliver(ctx: ReceiveContext): Promise<void> | undefined;
 }
 

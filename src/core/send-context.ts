@@ -13,6 +13,7 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 
 /** The end of the way out: hands a message whose chain has run to the queue of an endpoint. */
 export interface OutChannel {
+  /** Settles as the pattern promises; `undefined` when that is at once. */
   handOver(ctx: SendContext): Promise<void> | undefined;
 }
 

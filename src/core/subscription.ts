@@ -14,7 +14,7 @@ export class Subscription implements AsyncDisposable {
     this.#remove = remove;
   }
 
-  /** No message reaches the handler from now on. Idempotent. */
+  /** What arrives from now on does not reach the handler; what was read already still does. Idempotent. */
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
@@ -23,6 +23,7 @@ export class Subscription implements AsyncDisposable {
     return Promise.resolve();
   }
 
+  /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

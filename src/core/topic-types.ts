@@ -75,11 +75,11 @@ export type Matching<Names extends string, Pattern extends string> = Names exten
     : never
   : never;
 
-/** A pattern as it is, or a type that reads as the error: nothing matches it. */
+/** A pattern as it is, or a type that reads as the error: nothing matches it. An object, as two texts would cancel each other out. */
 export type ValidPattern<Names extends string, Pattern extends string> = string extends Names
   ? Pattern
   : [Matching<Names, Pattern>] extends [never]
-    ? `no topic matches "${Pattern}"`
+    ? { readonly error: `no topic matches ${Pattern}` }
     : Pattern;
 
 /** The union of the bodies of the events that a pattern matches. */
@@ -98,5 +98,6 @@ export type PatternReply<Topics, Pattern extends string> =
  * A handler. Declared as a method, so that a handler which names the body it expects fits where topics are not described.
  */
 export type Handler<Body, Result = unknown> = {
+  /** The function itself. */
   handle(message: Message<Body>): Result;
 }['handle'];

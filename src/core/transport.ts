@@ -57,9 +57,11 @@ export type LinkFact = 'reconnects' | 'handshakeFailures' | 'subscribersLeftBehi
 export interface LinkEvents {
   /** A peer is connected and usable: it ends a cool-down. */
   onPeerConnected(): void;
+  /** A peer that was connected has gone. */
   onPeerDisconnected(): void;
   /** The link is broken and will not recover by itself. */
   onFailure(error: BusError): void;
+  /** Something that is counted has happened once. */
   onFact(fact: LinkFact): void;
 }
 
@@ -108,6 +110,7 @@ export interface Link {
   readonly mode: 'bind' | 'connect';
   /** How many sockets it holds open, for the figure active_connections. */
   readonly sockets: number;
+  /** Idempotent; see **Closing** above. */
   close(): Promise<void>;
 }
 
@@ -131,7 +134,8 @@ export type OnPacket = (incoming: IncomingPacket) => void | Promise<void>;
 
 /** How a receiver is opened. */
 export interface ReceiveSpec extends LinkSpec {
-  onPacket: OnPacket;
+  readonly onPacket: OnPacket;
+  /** Something arrived that is not a readable packet. */
   onMalformed(error: PacketError): void;
 }
 
@@ -139,6 +143,7 @@ export interface ReceiveSpec extends LinkSpec {
 export interface Receiver extends Link {
   /** Subscribes to a pattern; a transport with prefix filters may bring more, the core filters. Counted: as many unsubscribes undo it. */
   subscribe(pattern: string): void;
+  /** Takes one `subscribe` of the pattern back. */
   unsubscribe(pattern: string): void;
   /**
    * Resolves when every subscription so far has arrived at the publisher (at `publishers` different ones, behind a forwarder); for pull, when a peer is connected.
@@ -164,7 +169,9 @@ export interface Peer extends PacketSink {
 
 /** How a responder is opened. */
 export interface RespondSpec extends LinkSpec {
+  /** Requests and cancels arrived; the link reads on whatever becomes of them. */
   onRequest(incoming: IncomingPacket, peer: Peer): void;
+  /** Something arrived that is not a readable packet. */
   onMalformed(error: PacketError): void;
   /** The peer has gone, or has been silent so long that the transport forgot it: drop what is kept for it. */
   onPeerGone(peer: Peer): void;
@@ -172,6 +179,7 @@ export interface RespondSpec extends LinkSpec {
 
 /** A link that answers requests. */
 export interface Responder extends Link {
+  /** Resolves when requesters can reach it: bound, or a requester is connected. Rejects with the signal's reason. */
   ready(signal: AbortSignal): Promise<void>;
 }
 
@@ -182,10 +190,16 @@ export interface Transport {
   readonly features: TransportFeatures;
   /** Throws a RangeError that says what is wrong with an endpoint. */
   checkEndpoint(endpoint: string): void;
+  /** Opens the sending side of publish/subscribe. */
   openPublisher(spec: PublishSpec): Promise<Sender>;
+  /** Opens the sending side of push/pull. */
   openPusher(spec: LinkSpec): Promise<Sender>;
+  /** Opens the receiving side of publish/subscribe; it gets nothing before `subscribe`. */
   openSubscriber(spec: ReceiveSpec): Promise<Receiver>;
+  /** Opens the receiving side of push/pull. */
   openPuller(spec: ReceiveSpec): Promise<Receiver>;
+  /** Opens the asking side of request/respond. */
   openRequester(spec: RequestSpec): Promise<Requester>;
+  /** Opens the answering side of request/respond. */
   openResponder(spec: RespondSpec): Promise<Responder>;
 }

@@ -12,7 +12,9 @@ import { DEFAULT_MAX_DEPTH, expectMaxDepth, isDeeperThan, unsafeKeyFault } from 
 
 /** What is needed of the module: `@msgpack/msgpack`, `msgpackr`, or an instance of a packer with these two methods. */
 export interface MsgpackModule {
+  /** A value as bytes. */
   encode(value: unknown): Uint8Array;
+  /** Bytes as a value. */
   decode(bytes: Uint8Array): unknown;
 }
 

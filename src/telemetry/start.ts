@@ -23,6 +23,7 @@ export interface Telemetry {
    * not there, is logged. Idempotent.
    */
   shutdown(): Promise<void>;
+  /** The same as `shutdown()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

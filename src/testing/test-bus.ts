@@ -24,6 +24,7 @@ export interface TestBus {
   readonly sent: readonly RecordedMessage[];
   /** What reached the body stage on the way in, in order. */
   readonly received: readonly RecordedMessage[];
+  /** Closes the bus. */
   readonly close: () => Promise<CloseReport>;
 }
 
