@@ -40,6 +40,8 @@ export interface Chains {
   readonly sealsPayload: boolean;
   readonly verifiesPayload: boolean;
   readonly serializes: boolean;
+  /** Every step promises that it awaits or returns `next()`, and the built-in ones that nothing slow comes after it. */
+  readonly awaitsNext: boolean;
   /** The names of the steps in the order in which they run. */
   readonly sendNames: readonly string[];
   readonly receiveNames: readonly string[];
@@ -93,6 +95,7 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
     sealsPayload: sealing.length > 0,
     verifiesPayload: verifying.length > 0,
     serializes,
+    awaitsNext: stack.every((one) => one.send === undefined || one.awaitsNext === true),
     sendNames,
     receiveNames: ['(admit)', ...receiveSteps.map(nameOf)],
   };

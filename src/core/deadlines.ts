@@ -7,9 +7,12 @@
  * busy past a deadline a reply that is there already would else lose to its own time-out, and its endpoint be left alone.
  */
 import type { Clock, ClockTimer } from './clock.ts';
+import { outsideTraces } from './outside-traces.ts';
 
 /** Something with a deadline. */
 export interface Expirable {
+  /** The bus has closed before the deadline. */
+  onClosed?(): void;
   /** The bucket it sits in; owned by {@link Deadlines}. */
   bucket: Set<Expirable> | undefined;
   expire(): void;
@@ -51,8 +54,17 @@ export class Deadlines {
     entry.bucket = undefined;
   }
 
-  /** Forgets every entry without firing it. */
-  clear(): void {
+  /** The bus closes: what still waits is told, not forgotten. */
+  close(): void {
+    const open = [...this.#buckets.values()].flatMap((bucket) => [...bucket]);
+    this.#clear();
+    for (const entry of open) {
+      entry.bucket = undefined;
+      entry.onClosed?.();
+    }
+  }
+
+  #clear(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerTick = Infinity;
@@ -63,11 +75,12 @@ export class Deadlines {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timerTick = tick;
     const delay = Math.min(Math.max(0, tick * TICK_MS - this.#clock.now()), LONGEST_MS);
-    this.#timer = this.#clock.setTimeout(() => {
+    const fire = (): void => {
       setImmediate(() => {
         this.#fire();
       });
-    }, delay);
+    };
+    this.#timer = outsideTraces(() => this.#clock.setTimeout(fire, delay));
   }
 
   #fire(): void {

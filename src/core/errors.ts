@@ -160,7 +160,9 @@ export class BusError extends Error {
   readonly limitMs: number | undefined;
   readonly remoteCode: string | undefined;
 
+  /** @throws TypeError for a code that is not of the list */
   constructor(code: BusErrorCode, what: string, details: BusErrorDetails = {}) {
+    if (!isBusErrorCode(code)) throw unknownCode(code);
     super(sentence(code, what, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.what = what;
@@ -181,12 +183,26 @@ export function isBusErrorCode(code: string): code is BusErrorCode {
 
 /** The value of `error.type` for any thrown value: from the closed list; what is not a BusError failed in user code. */
 export function errorType(error: unknown): string {
-  return error instanceof BusError ? ERROR_CODES[error.code].type : ERROR_CODES.HANDLER_FAILED.type;
+  // The code may have been overwritten: what is thrown comes from JavaScript too.
+  return error instanceof BusError && isBusErrorCode(error.code)
+    ? ERROR_CODES[error.code].type
+    : ERROR_CODES.HANDLER_FAILED.type;
 }
 
-/** The message of any thrown value. */
+/** The message of any thrown value, also of one that cannot be made a text. Never throws. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return `a thrown ${typeof error} that cannot be shown`;
+  }
+}
+
+function unknownCode(code: unknown): TypeError {
+  const codes = Object.keys(ERROR_CODES).join(', ');
+  return new TypeError(
+    `Expected \`code\` to be one of ${codes}; got ${messageOf(code)}. For errors of your own throw an Error`,
+  );
 }
 
 function sentence(code: string, what: string, details: BusErrorDetails): string {

@@ -22,6 +22,8 @@ export interface KeeperOptions<L extends Link> {
   /** Receivers open again by themselves after a failure; senders with the next call, except for failed binds. */
   readonly reopens: boolean;
   open(spec: LinkSpec): Promise<L>;
+  /** Whether a link that timed out may be replaced. @default always */
+  mayReplace?(): boolean;
   /** The link is open; `undefined`: it is gone. */
   onLink(link: L | undefined): void;
 }
@@ -72,7 +74,7 @@ export class LinkKeeper<L extends Link> {
   ensure(topic = ''): L | Promise<L> {
     if (this.#closed) throw closed(this.endpoint);
     this.#coolDown.check(topic, this.endpoint);
-    if (this.#link !== undefined && !this.#stale) return this.#link;
+    if (this.#link !== undefined && !(this.#stale && this.#options.mayReplace?.() !== false)) return this.#link;
     if (this.#opening !== undefined) return this.#opening;
     if (this.#link !== undefined) this.#drop();
     return this.#open();
@@ -82,6 +84,13 @@ export class LinkKeeper<L extends Link> {
   warm(): void {
     if (this.#closed || this.#link !== undefined || this.#opening !== undefined || this.coolingDown) return;
     void this.#open().catch(() => undefined);
+  }
+
+  /** The link reported an error and will not recover by itself. */
+  broken(error: BusError): void {
+    if (this.#closed || this.#link === undefined) return;
+    this.#drop();
+    this.#failed(error);
   }
 
   /** The endpoint did not answer in time. */

@@ -26,12 +26,15 @@ export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'
  */
 export function leveledLogger(target: Logger, level: LogLevel, serviceName: string): Logger {
   const least = ORDER[level];
+  // What its methods answer is nobody's business, unless it is a promise that rejects.
+  const told: Record<Exclude<LogLevel, 'silent'>, (line: string) => unknown> = target;
   const write = (at: Exclude<LogLevel, 'silent'>) => (line: string) => {
     if (ORDER[at] < least) return;
     try {
-      target[at](`[tracebus ${serviceName}] ${oneLine(line)}`);
+      const answer = told[at](`[tracebus ${serviceName}] ${oneLine(line)}`);
+      if (answer instanceof Promise) answer.catch(ignore);
     } catch {
-      // A log that fails has nowhere to say so, and must not stop a message.
+      ignore();
     }
   };
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
@@ -40,6 +43,10 @@ export function leveledLogger(target: Logger, level: LogLevel, serviceName: stri
 /** Writes at a level chosen at run time; `silent` writes nothing. */
 export function logAt(logger: Logger, level: LogLevel, line: string): void {
   if (level !== 'silent') logger[level](line);
+}
+
+function ignore(): void {
+  // A log that fails has nowhere to say so, and must not stop a message.
 }
 
 function oneLine(text: string): string {

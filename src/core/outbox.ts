@@ -9,6 +9,8 @@ import { Lane } from './lane.ts';
 import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
 import { Slot } from './slot.ts';
 
+const EMPTY: Uint8Array = new Uint8Array(0);
+
 /** How much an outbox holds, and which order it keeps. */
 export interface OutboxOptions {
   /** Messages in the queue before callers wait. */
@@ -40,6 +42,9 @@ export abstract class Outbox {
   /** Something can be taken, or soon. */
   protected abstract onWork(): void;
 
+  /** The same, but not before the caller has returned. */
+  protected abstract onWorkLater(): void;
+
   /** Takes the next place in the order of calls. */
   reserve(topic: string): Slot {
     const slot = new Slot(topic, this.#release);
@@ -64,7 +69,8 @@ export abstract class Outbox {
     }
     slot.state = 'waiting';
     this.#waiting.push(slot);
-    this.onWork();
+    // Not now: its owner does not know yet that it has to wait.
+    this.onWorkLater();
     return false;
   }
 
@@ -73,10 +79,21 @@ export abstract class Outbox {
     if (slot.state === 'sent' || slot.state === 'void') return;
     const wasQueued = slot.state === 'queued';
     slot.state = 'void';
+    // A place that is given up may stand behind others for a while, but it holds no bytes.
+    slot.payload = EMPTY;
+    slot.headerBlock = EMPTY;
+    this.#tidy(slot);
     if (wasQueued) this.leave(slot);
-    if (this.#queued > 0 || this.#waiting.length > 0) this.onWork();
+    if (this.#queued > 0 || this.#waiting.length > 0) this.onWorkLater();
     else this.checkIdle();
   };
+
+  /** Drops what was given up from the head of the slot's lane. */
+  #tidy({ topic }: Slot): void {
+    const key = this.#options.order === 'topic' ? topic : '';
+    const lane = this.lanes.get(key);
+    if (lane !== undefined && lane.first() === undefined) this.lanes.delete(key);
+  }
 
   /** Resolves when nothing is queued, waiting or reserved any more. */
   flushed(): Promise<void> {

@@ -32,6 +32,15 @@ class OpenCall implements Expirable {
     if (ctx.signal?.aborted === true) this.#onAbort();
   }
 
+  /** The bus has closed: nothing will end this call any more. */
+  onClosed(): void {
+    const { topic, endpoint } = this.#ctx;
+    const error =
+      this.#error ?? new BusError('CLOSED', 'the bus was closed before the call had ended', { topic, endpoint });
+    this.#end(error);
+    this.#reject(error);
+  }
+
   expire(): void {
     this.#end(this.#error ?? this.#timeout());
   }
@@ -64,6 +73,14 @@ class OpenCall implements Expirable {
   #timeout(): BusError {
     const { topic, endpoint, deadline, timeoutMs = 0, accepted, pattern } = this.#ctx;
     const begun = (deadline ?? 0) - timeoutMs;
+    if (this.#ctx.ended && accepted) {
+      const hint = 'Look at what runs after next(): the message itself has been sent.';
+      return new BusError('MIDDLEWARE_MISUSE', 'a middleware did not come to an end in time', {
+        topic,
+        endpoint,
+        hint,
+      });
+    }
     const details = { topic, endpoint, elapsedMs: this.#kernel.clock.now() - begun, limitMs: timeoutMs };
     if (accepted && pattern === 'request') {
       const hint = 'Check that the responder handles this topic in time, or raise `timeoutMs`.';
@@ -84,12 +101,13 @@ export async function sendOut(kernel: Kernel, ctx: SendContext, operation: Opera
     if (ctx.signal?.aborted === true) throw aborted(ctx);
     const running = kernel.chains.send(ctx);
     // What has failed already may be tried again by a step that waits, so it needs its deadline.
-    if (ctx.ended && ctx.accepted) {
+    // Steps that always await next() and have come through it do not hang behind it.
+    if (ctx.ended && ctx.accepted && kernel.chains.awaitsNext) {
       await running;
       return;
     }
-    call = new OpenCall(kernel, ctx);
     running.catch(() => undefined);
+    call = new OpenCall(kernel, ctx);
     await Promise.race([running, call.ended]);
   } catch (error) {
     if (!ctx.accepted) kernel.reporter.outboundDropped(error, operation);

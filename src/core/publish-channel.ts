@@ -114,6 +114,10 @@ export class PublishChannel extends SendingChannel<Sender> {
     // A full queue says that subscribers are slow, not that the endpoint has failed: no cool-down (docs/decisions.md).
   }
 
+  protected mayReplace(): boolean {
+    return true;
+  }
+
   protected override onTaken(packet: OutgoingPacket): void {
     const { topic } = packet;
     if (topic === undefined || topic.startsWith('_tb.')) return;

@@ -28,7 +28,13 @@ export class PushChannel extends SendingChannel<Sender> {
     return wait.promise;
   }
 
-  protected givenUp(_wait: Wait, error: BusError): void {
-    if (error.code === 'SEND_TIMEOUT') this.keeper.timedOut(error);
+  protected givenUp({ slot }: Wait, error: BusError): void {
+    // One that waited behind a slow step says nothing about the endpoint.
+    if (error.code === 'SEND_TIMEOUT' && slot.offered) this.keeper.timedOut(error);
+  }
+
+  /** A connected peer that is full is slow and not broken, and has messages that were reported as accepted. */
+  protected mayReplace(): boolean {
+    return this.keeper.peers === 0;
   }
 }

@@ -1,120 +1,25 @@
 /**
  * The way back: replies and error replies run the same send chain as everything else and wait in one bounded queue per
- * peer, so that a requester that does not read holds up nobody but itself.
+ * peer. Where the queue is full the reply waits for room, and its request keeps its place in the intake: so what a
+ * requester that does not read can make a responder keep is bounded. A refusal, which holds no place, is dropped there.
+ * Nothing waits longer than `replySendTimeoutMs`.
  */
-import type { Expirable } from './deadlines.ts';
 import { BusError, messageOf } from './errors.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
-import { KIND_NUMBERS } from './kinds.ts';
 import { sendOut } from './outgoing.ts';
 import type { ReceiveContext } from './receive-context.ts';
+import { ReplyQueue } from './reply-queue.ts';
 import { SendContext } from './send-context.ts';
-import type { OutChannel } from './send-context.ts';
-import type { Slot, SlotOwner } from './slot.ts';
-import { Streams } from './streams.ts';
 import type { Peer } from './transport.ts';
-import { Writer } from './writer.ts';
-
-/** Records per packet of replies. */
-const MAX_RECORDS = 256;
 
 const TOO_LATE = 'the bus was closed before the reply could leave';
-
-/** A reply in a peer's queue, which it may not stay in for ever. */
-class QueuedReply implements SlotOwner, Expirable {
-  bucket: Set<Expirable> | undefined = undefined;
-  readonly #kernel: Kernel;
-  readonly #slot: Slot;
-  readonly #topic: string;
-
-  constructor(kernel: Kernel, slot: Slot, topic: string) {
-    this.#kernel = kernel;
-    this.#slot = slot;
-    this.#topic = topic;
-    kernel.deadlines.add(this, kernel.clock.now() + kernel.settings.replySendTimeoutMs);
-  }
-
-  onQueued(): void {
-    // Settled: the handler is done when its reply is queued.
-  }
-
-  onSent(): void {
-    this.#kernel.deadlines.remove(this);
-    this.#kernel.counters.sent.series('respond', this.#topic).value++;
-  }
-
-  onFailed(_slot: Slot, error: unknown): void {
-    this.#kernel.deadlines.remove(this);
-    this.#kernel.reporter.outboundDropped(error, 'respond');
-    this.#kernel.reporter.report(error, 'respond', `a reply to "${this.#topic}" was lost`, { level: 'warn' });
-  }
-
-  expire(): void {
-    this.#slot.release();
-    this.onFailed(
-      this.#slot,
-      new BusError('SEND_TIMEOUT', 'the requester did not take its reply', {
-        topic: this.#topic,
-        limitMs: this.#kernel.settings.replySendTimeoutMs,
-        hint: 'The requester is gone or reads too slowly; `replySendTimeoutMs` is the patience.',
-      }),
-    );
-  }
-}
-
-/** The queue of one peer. */
-class PeerChannel implements OutChannel {
-  readonly writer: Writer;
-  readonly #kernel: Kernel;
-  readonly #endpoint: string;
-  #end: { readonly code: 'PEER_GONE' | 'CLOSED'; readonly what: string } | undefined = undefined;
-
-  constructor(kernel: Kernel, endpoint: string, peer: Peer) {
-    this.#kernel = kernel;
-    this.#endpoint = endpoint;
-    const { hwmOutbound, maxQueueBytes } = kernel.settings;
-    const maxRecords = kernel.transport.features.wire === 'native' ? MAX_RECORDS : 1;
-    this.writer = new Writer(
-      { hwm: hwmOutbound, maxBytes: maxQueueBytes, maxRecords, order: 'global', byTopic: false, clock: kernel.clock },
-      new Streams(1),
-    );
-    this.writer.attach(peer);
-  }
-
-  handOver(ctx: SendContext): undefined {
-    const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
-    ctx.slot = undefined;
-    if (this.#end !== undefined) throw this.#failure(slot, this.#end);
-    slot.headers = ctx.headers;
-    slot.headerBlock = ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
-    slot.payload = ctx.payload;
-    slot.owner = new QueuedReply(this.#kernel, slot, ctx.topic);
-    if (!this.writer.fill(slot)) this.#kernel.counters.backpressure.add('respond');
-    ctx.accepted = true;
-    return undefined;
-  }
-
-  /** Gives up what is left and what still comes. */
-  abandon(code: 'PEER_GONE' | 'CLOSED', what: string): void {
-    const end = { code, what };
-    this.#end = end;
-    this.writer.abandon((slot) => this.#failure(slot, end));
-  }
-
-  #failure(
-    { topic }: Slot,
-    { code, what }: { readonly code: 'PEER_GONE' | 'CLOSED'; readonly what: string },
-  ): BusError {
-    return new BusError(code, what, { topic, endpoint: this.#endpoint });
-  }
-}
 
 /** See the head of this file. */
 export class Replies {
   readonly #kernel: Kernel;
   readonly #endpoint: string;
-  readonly #peers = new Map<string, PeerChannel>();
+  readonly #peers = new Map<string, ReplyQueue>();
   #closed = false;
 
   constructor(kernel: Kernel, endpoint: string) {
@@ -142,15 +47,22 @@ export class Replies {
       request,
     });
     const channel = this.#channel(peer);
+    if (kind === 'error' && isRefusal(answer, request) && channel.crowded) {
+      // It has been told where it was refused; a peer that reads nothing would not read why either.
+      this.#kernel.reporter.outboundDropped(answer, 'respond');
+      return;
+    }
     ctx.channel = channel;
     ctx.slot = channel.writer.reserve(topic);
+    channel.underWay++;
     try {
       await sendOut(this.#kernel, ctx, 'respond');
     } catch (error) {
       this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, { context: request });
       // The caller should not have to wait for its time-out because the answer has no encoding.
-      const isGone = error instanceof BusError && (error.code === 'PEER_GONE' || error.code === 'CLOSED');
-      if (kind === 'reply' && !isGone) await this.send(peer, request, 'error', error);
+      if (kind === 'reply' && !isGone(error)) await this.send(peer, request, 'error', error);
+    } finally {
+      channel.underWay--;
     }
   }
 
@@ -182,10 +94,10 @@ export class Replies {
     this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" was lost`, { level: 'warn' });
   }
 
-  #channel(peer: Peer): PeerChannel {
+  #channel(peer: Peer): ReplyQueue {
     let channel = this.#peers.get(peer.id);
     if (channel === undefined) {
-      channel = new PeerChannel(this.#kernel, this.#endpoint, peer);
+      channel = new ReplyQueue(this.#kernel, this.#endpoint, peer);
       this.#peers.set(peer.id, channel);
     }
     return channel;
@@ -214,8 +126,27 @@ function codeOf(error: unknown, request: ReceiveContext): string {
   return handled && error.code !== 'NO_HANDLER' && error.code !== 'SERIALIZE_FAILED' ? 'HANDLER_FAILED' : error.code;
 }
 
+/** Nobody is there, or nobody reads: another answer would not arrive either. */
+function isGone(error: unknown): boolean {
+  return (
+    error instanceof BusError &&
+    (error.code === 'PEER_GONE' || error.code === 'CLOSED' || error.code === 'SEND_TIMEOUT')
+  );
+}
+
+/** The request was turned away at the door: it holds no place that would bound how many such answers there are. */
+function isRefusal(answer: unknown, { handled }: ReceiveContext): boolean {
+  return !handled && answer instanceof BusError && (answer.code === 'OVERFLOW' || answer.code === 'CLOSED');
+}
+
 /** The code that the handler gave its error. */
 function remoteCodeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
+  try {
+    const { code } = error as { readonly code?: unknown };
+    return typeof code === 'string' ? code : undefined;
+  } catch {
+    // A getter of the application's that throws; there is the message still.
+    return undefined;
+  }
 }

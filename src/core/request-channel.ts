@@ -53,8 +53,6 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
 
   /** Waits for the replies of what is in flight until `flushed` settles; then the calls are told that the bus has closed. */
   override async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
-    const waits = [...this.#inFlight.values()];
-    await Promise.race([Promise.allSettled(waits.map(({ promise }) => promise)), flushed]);
     const undelivered = await super.close(flushed);
     const error = new BusError('CLOSED', 'the bus was closed before the reply came', { endpoint: this.endpoint });
     for (const wait of this.#inFlight.values()) wait.fail(error);
@@ -97,13 +95,25 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
 
   protected givenUp(wait: Wait, error: BusError): void {
     this.#inFlight.delete(wait.ctx.correlation ?? '');
-    if (error.code === 'SEND_TIMEOUT') this.keeper.timedOut(error);
-    else if (error.code === 'REQUEST_TIMEOUT') {
+    if (error.code === 'SEND_TIMEOUT') {
+      // One that waited behind a slow step says nothing about the endpoint.
+      if (wait.slot.offered) this.keeper.timedOut(error);
+    } else if (error.code === 'REQUEST_TIMEOUT') {
       this.kernel.counters.requestTimeouts.series('request', wait.ctx.topic).value++;
       // One slow topic must not block a live peer: only an endpoint that said nothing at all during the call is left alone.
       const { deadline = 0, timeoutMs = 0 } = wait.ctx;
       if (this.#lastArrival < deadline - timeoutMs) this.keeper.timedOut(error);
     } else if (wait.sentAt !== undefined) this.#tellCancel(wait.ctx);
+  }
+
+  protected override answered(): Promise<unknown> {
+    return Promise.allSettled([...this.#inFlight.values()].map(({ promise }) => promise));
+  }
+
+  /** A new socket is a new requester: what is in flight would be answered to the old one. */
+  protected mayReplace(): boolean {
+    for (const { sentAt } of this.#inFlight.values()) if (sentAt !== undefined) return false;
+    return true;
   }
 
   #tellCancel({ topic, correlation, endpoint }: SendContext): void {

@@ -67,6 +67,9 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
         onTaken: (packet) => {
           this.onTaken(packet);
         },
+        onRefused: (error) => {
+          if (error instanceof BusError && error.code === 'TRANSPORT_FAILED') this.keeper.broken(error);
+        },
       },
       this.streams,
     );
@@ -80,6 +83,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
       onLink: (link) => {
         this.onLink(link);
       },
+      mayReplace: () => this.mayReplace(),
     });
   }
 
@@ -92,12 +96,12 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
   handOver(ctx: SendContext): Promise<void> | undefined {
     const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
     ctx.slot = undefined;
-    slot.headers = ctx.headers;
-    slot.headerBlock = ctx.headers.size === 0 ? this.kernel.senderBlock : ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
-    slot.payload = ctx.payload;
     let link: L | Promise<L>;
     try {
       link = this.keeper.ensure(ctx.topic);
+      slot.headers = ctx.headers;
+      slot.headerBlock = ctx.headers.size === 0 ? this.kernel.senderBlock : ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
+      slot.payload = ctx.payload;
     } catch (error) {
       slot.release();
       throw error;
@@ -110,6 +114,14 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 
   /** A wait ended without success. */
   protected abstract givenUp(wait: Wait, error: BusError): void;
+
+  /** Whether a link that timed out may be replaced: not while that would cost what it has accepted. */
+  protected abstract mayReplace(): boolean;
+
+  /** Resolves when nothing is expected any more of what was sent. */
+  protected answered(): Promise<unknown> {
+    return Promise.resolve();
+  }
 
   /** Fills the slot and answers the wait for it. */
   protected waitFor(ctx: SendContext, slot: Slot, until: WaitFor): Wait {
@@ -155,7 +167,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 
   /** Closes: what is queued leaves until `flushed` settles; then the rest is given up. Answers what was, by topic. */
   async close(flushed: Promise<void>): Promise<ReadonlyMap<string, number>> {
-    await Promise.race([this.writer.flushed(), flushed]);
+    await Promise.race([this.writer.flushed().then(() => this.answered()), flushed]);
     const undelivered = this.writer.abandon((slot) => closedBefore(slot, this.endpoint));
     await this.keeper.close();
     return undelivered;

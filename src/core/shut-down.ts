@@ -78,7 +78,7 @@ export async function shutDown(
     undelivered += count;
   }
   await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
-  kernel.deadlines.clear();
+  kernel.deadlines.close();
   for (const one of stack) {
     try {
       await one.detach?.();

@@ -39,6 +39,8 @@ export class Slot implements SealedRecord {
 
   /** A record of the bus's own (cancel, heartbeat, ready): never counted. */
   control = false;
+  /** The sink has been offered it and had no room. */
+  offered = false;
   readonly #release: (slot: Slot) => void;
 
   constructor(topic: string, release: (slot: Slot) => void) {

@@ -37,6 +37,8 @@ export interface WriterOptions extends OutboxOptions {
   readonly clock: Clock;
   /** Called for each packet that the sink has taken. */
   onTaken?(packet: OutgoingPacket): void;
+  /** Called when the sink throws: what was in the packet has been told. */
+  onRefused?(error: unknown): void;
 }
 
 /** See the head of this file. */
@@ -74,6 +76,10 @@ export class Writer extends Outbox {
   protected onWork(): void {
     if (this.queuedBytes >= PACK_BYTES && !this.#draining) void this.#drain(false);
     else this.#schedule();
+  }
+
+  protected onWorkLater(): void {
+    this.#schedule();
   }
 
   #schedule(): void {
@@ -137,9 +143,11 @@ export class Writer extends Outbox {
           dropSettled(lane);
           return slots.length;
         }
+        for (const slot of slots) slot.offered = true;
       } catch (error) {
         this.#refused(slots, error);
         dropSettled(lane);
+        this.#options.onRefused?.(error);
         return slots.length;
       }
       await (round === 0 ? nextTurn() : pause());

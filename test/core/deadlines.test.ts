@@ -110,12 +110,14 @@ test('an entry may add entries when it expires', async () => {
   assert.notEqual(next.expiredAt, undefined);
 });
 
-test('clear() forgets every entry and leaves no timer', async () => {
+test('close() tells every entry that it will never expire, and leaves no timer', async () => {
   const clock = new FakeClock();
   const deadlines = new Deadlines(clock);
   const entry = new Entry(clock);
-  deadlines.add(entry, clock.now() + 10);
-  deadlines.clear();
+  let told = 0;
+  deadlines.add(Object.assign(entry, { onClosed: () => told++ }), clock.now() + 10);
+  deadlines.close();
+  assert.equal(told, 1);
   assert.equal(clock.pending, 0);
   await clock.pass(50);
   assert.equal(entry.expiredAt, undefined);
@@ -131,7 +133,7 @@ test('no timer is left behind when an entry comes between the timer and its turn
   deadlines.add(new Entry(clock), clock.now() + 1000);
   await turns();
   await clock.pass(10);
-  deadlines.clear();
+  deadlines.close();
   assert.equal(clock.pending, 0);
 });
 

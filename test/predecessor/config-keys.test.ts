@@ -143,7 +143,7 @@ test('pushTimeoutMs: a push that no puller takes rejects after it; by default 10
   assert.deepEqual(await aroundLimit(clock, 200, short), ['pending', 'SEND_TIMEOUT']);
 });
 
-test('requestTimeoutMs: a request that nobody answers rejects after it; by default 5000; `timeoutMs` is for one call', async (t) => {
+test('requestTimeoutMs: a request that nobody answers rejects after it; by default 5000; timeoutMs is for one call', async (t) => {
   const clock = new FakeClock();
   const asker = (config: MessageBusConfig = {}) => {
     const { bus } = actor(t, { clock, ...config });

@@ -33,7 +33,7 @@ test('by default events are at port 5555, results at 5556, state at 5557 of 127.
   ]);
 });
 
-test('`host` and `ports` move them, each port by itself', async (t) => {
+test('host and ports move them, each port by itself', async (t) => {
   const ports = { GLOBAL_EVENTS: 7001, TASK_RESULTS: 7002, STATE_MANAGEMENT: 7003 };
   assert.deepEqual(await placesOf(t, { host: 'market', ports }), [
     'publish binds tcp://market:7001',
@@ -47,7 +47,7 @@ test('`host` and `ports` move them, each port by itself', async (t) => {
   assert.deepEqual([publish, push], ['publish binds tcp://127.0.0.1:5555', 'push connects tcp://127.0.0.1:7002']);
 });
 
-test('`endpoints` says who binds and who connects, for each pattern by itself', async (t) => {
+test('endpoints says who binds and who connects, for each pattern by itself', async (t) => {
   const flipped: Endpoints = {
     publish: { connect: ['tcp://hub:1'] },
     subscribe: { bind: 'tcp://hub:2' },

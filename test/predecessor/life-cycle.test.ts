@@ -142,7 +142,7 @@ test('close({ cancelRunning: false }) waits for the handlers, however long, and 
   assert.deepEqual(await bus.close(), { undelivered: 0, cancelled: 0, byTopic: {} });
 });
 
-test('close() lets queues leave for up to `timeoutMs`, then says what was not delivered, by topic', async (t) => {
+test('close() lets queues leave for up to timeoutMs, then says what was not delivered, by topic', async (t) => {
   const clock = new FakeClock();
   const spy = new SpyTransport();
   spy.stuck = new Set(['publish']);
@@ -182,7 +182,7 @@ test('close() ends the loops over messages()', async (t) => {
   assert.deepEqual(await bounded(next, 'the end of the loop'), { done: true, value: undefined });
 });
 
-test('`await using` closes the bus at the end of its scope', async () => {
+test('await using closes the bus at the end of its scope', async () => {
   let left: MessageBus;
   {
     await using bus = new MessageBus('scoped', { transport: memory(), publish: true });

@@ -78,7 +78,7 @@ test('the default logger is the console, at level info', async (t) => {
   );
 });
 
-test('`logLevel` is the least level that reaches `logger`', async (t) => {
+test('logLevel is the least level that reaches logger', async (t) => {
   const levels = async (logLevel: LogLevel): Promise<string[]> => {
     const { bus, log } = actor(t, { logLevel });
     await oneFailure(bus);

@@ -45,14 +45,14 @@ test('a built-in given to use() takes the place of the standard one, once; a new
   assert.throws(() => bus.use(retry()), { code: 'INVALID_PIPELINE' });
 });
 
-test('`retry: false` leaves the step out, and `middleware` replaces the whole stack', () => {
+test('retry: false leaves the step out, and middleware replaces the whole stack', () => {
   const send = (config: MessageBusConfig): readonly string[] => new MessageBus('analytics', config).describe().send;
   assert.deepEqual(send({ retry: false }), ['metrics', 'trace', 'serialize', '(headers)']);
   assert.deepEqual(send({ middleware: [] }), ['(bytes)', '(headers)']);
   assert.deepEqual(send({ middleware: [serialize()] }), ['serialize', '(headers)']);
 });
 
-test('the options of `retry` reach the step: how often a push is tried', async (t) => {
+test('the options of retry reach the step: how often a push is tried', async (t) => {
   const { bus } = actor(t, { retry: { maxAttempts: 2, baseMs: 0 } });
   const attempts: number[] = [];
   bus.use({

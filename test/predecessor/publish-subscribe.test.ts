@@ -44,7 +44,7 @@ test('a publish that nobody awaits never ends the process when it rejects', asyn
   assert.deepEqual({ unhandled, errors }, { unhandled: [], errors: [] });
 });
 
-test('several handlers of a topic each get the message, by its name, by `*` and by `>`', async (t) => {
+test('several handlers of a topic each get the message, by its name, by * and by >', async (t) => {
   const { bus } = actor(t, { publish: true });
   const seen: string[] = [];
   for (const pattern of ['price.tick', 'price.tick', 'price.*', '>', 'price.*.x', 'trade.>']) {
@@ -89,7 +89,7 @@ test('without a handler a subscription only receives: counted, not dropped, "no 
   assert.deepEqual(log.at('debug'), ['debug no handler for topic price.tick']);
 });
 
-test('`for await` over messages() gets each message until its signal ends it', async (t) => {
+test('for await over messages() gets each message until its signal ends it', async (t) => {
   const { bus } = actor(t, { publish: true });
   const stop = new AbortController();
   const messages = bus.messages('price.*', { signal: stop.signal });

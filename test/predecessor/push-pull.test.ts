@@ -11,7 +11,7 @@ import { actor, SpyTransport, watched } from './stage.ts';
 const PULL = { pull: { connect: ['memory://tasks'] } };
 const PUSH = { push: { bind: 'memory://tasks' } };
 
-test('push(body) goes out as `results`; with two arguments the first is the topic, with three the last has options', async (t) => {
+test('push(body) goes out as results; with two arguments the first is the topic, with three the last has options', async (t) => {
   const { bus } = actor(t);
   const seen: unknown[] = [];
   bus.pull('>', ({ topic, body, headers }) => seen.push([topic, body, headers.getText('x-job')]));

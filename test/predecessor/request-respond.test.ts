@@ -8,7 +8,7 @@ import { FakeClock, turns } from '../support/fake-clock.ts';
 import { bounded, Gate, until } from '../transports/conformance/waiting.ts';
 import { actor, aroundLimit } from './stage.ts';
 
-test('request(body) asks as `state`; with two arguments the first is the topic; it resolves with what the handler returned', async (t) => {
+test('request(body) asks as state; with two arguments the first is the topic; it resolves with what the handler returned', async (t) => {
   const { bus } = actor(t);
   bus.respond('>', ({ topic, body, headers }) => ({ topic, body, tenant: headers.getText('x-tenant') ?? '' }));
   assert.deepEqual(await bus.request({ op: 'get_state' }), { topic: 'state', body: { op: 'get_state' }, tenant: '' });

@@ -46,20 +46,20 @@ test('bodies travel as JSON by default, and by the name of the old config', asyn
   }
 });
 
-test('`serializer: msgpack(module)` makes plain maps that any language can read', async (t) => {
+test('serializer: msgpack(module) makes plain maps that any language can read', async (t) => {
   const made = tapped(t, { serializer: msgpack(msgpackModule) });
   assert.deepEqual(await echo(made, BODY), BODY);
   assert.equal(made.payloads[0]![0], 0x83, 'a map of three');
   for (const payload of made.payloads) assert.deepEqual(msgpackModule.decode(payload), BODY);
 });
 
-test('`serializer` takes a codec of your own', async (t) => {
+test('serializer takes a codec of your own', async (t) => {
   const made = tapped(t, { serializer: coded });
   assert.deepEqual(await echo(made, BODY), BODY);
   assert.equal(made.payloads[0]!.toString(), coded.encode(BODY));
 });
 
-test('`bus.serializer = codec` works until the first message, and is an error from then on', async (t) => {
+test('bus.serializer = codec works until the first message, and is an error from then on', async (t) => {
   const made = tapped(t);
   made.bus.serializer = coded;
   assert.deepEqual(await echo(made, BODY), BODY);

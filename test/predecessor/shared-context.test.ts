@@ -16,7 +16,7 @@ test('by default all buses of a process share one Context, whatever transport ob
   await until(() => seen.length === 1, 'the result');
 });
 
-test('`zeromq({ context })` makes the sockets in a Context of your own', async (t) => {
+test('zeromq({ context }) makes the sockets in a Context of your own', async (t) => {
   const context = new Context();
   const endpoint = 'inproc://in-my-context';
   const transport = zeromq({ context, wire: 'plain' });
