@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LogLevel, Logger } from '../../src/core/logger.ts';
 import { leveledLogger, logAt } from '../../src/core/logger.ts';
+import { turns } from '../support/fake-clock.ts';
+import { forbidUnhandledRejections } from '../support/rejections.ts';
 
 function recorder(): Logger & { lines: string[] } {
   const lines: string[] = [];
@@ -67,6 +69,23 @@ test('a logger that throws stops nothing', () => {
     error() {},
   };
   assert.doesNotThrow(() => leveledLogger(broken, 'debug', 's').info('x'));
+});
+
+test('a logger whose promise rejects stops nothing and leaves no rejection behind', async (t) => {
+  forbidUnhandledRejections(t);
+  let asked = 0;
+  const broken = {
+    debug() {},
+    info: () => {
+      asked++;
+      return Promise.reject(new Error('disk full'));
+    },
+    warn() {},
+    error() {},
+  };
+  leveledLogger(broken as unknown as Logger, 'debug', 's').info('x');
+  await turns();
+  assert.equal(asked, 1);
 });
 
 test('logAt writes at a level chosen at run time, and nothing at silent', () => {
