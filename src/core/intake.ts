@@ -7,6 +7,8 @@ const BURST = 64;
 export class Intake {
   readonly #limit: number;
   #inFlight = 0;
+  /** Packets of which more records are to come in. */
+  #held = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #idle: (() => void)[] = [];
   #breath: (() => void) | undefined = undefined;
@@ -41,7 +43,17 @@ export class Intake {
     this.#inFlight--;
     if (this.#inFlight > 0) return;
     this.#breath?.();
-    for (const resolve of this.#idle.splice(0)) resolve();
+    this.#tellIdle();
+  }
+
+  /** More is to come in, of a packet that was begun: until `unhold`, nothing in flight does not mean that all is done. */
+  hold(): void {
+    this.#held++;
+  }
+
+  unhold(): void {
+    this.#held--;
+    this.#tellIdle();
   }
 
   /**
@@ -59,7 +71,12 @@ export class Intake {
 
   /** Resolves when nothing is being worked on. */
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
+    if (this.#inFlight === 0 && this.#held === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #tellIdle(): void {
+    if (this.#inFlight > 0 || this.#held > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

@@ -8,8 +8,10 @@ import { BusError } from './errors.ts';
 export type Overflow = 'block' | 'drop-oldest';
 
 interface Waiter {
+  /** Who waits, for who takes it back. */
+  readonly who: unknown;
   start(): void;
-  drop(error: BusError): void;
+  drop(error: unknown): void;
 }
 
 /** See the head of this file. */
@@ -53,7 +55,7 @@ export class Limiter {
   }
 
   /** Waits for a running place, first come first served. Rejects with OVERFLOW when it is given up for a newer one. */
-  start(topic: string): Promise<void> | undefined {
+  start(topic: string, who?: unknown): Promise<void> | undefined {
     if (this.#running < this.#concurrency) {
       this.#running++;
       return undefined;
@@ -68,7 +70,13 @@ export class Limiter {
       if (oldest === undefined) return Promise.reject(error);
       oldest.drop(error);
     }
-    return new Promise((resolve, reject) => this.#queue.push({ start: resolve, drop: reject }));
+    return new Promise((resolve, reject) => this.#queue.push({ who, start: resolve, drop: reject }));
+  }
+
+  /** Takes back the wait of `who`, which rejects; nothing happens when it has its place already. */
+  giveUp(who: unknown, error: unknown): void {
+    const index = this.#queue.findIndex((one) => one.who === who);
+    if (index >= 0) this.#queue.splice(index, 1)[0]?.drop(error);
   }
 
   /** A handler has ended. */

@@ -1,4 +1,8 @@
-/** Which subscribers want a topic, remembered per topic together with the order of its messages. Bounded: topics come from outside. */
+/**
+ * Which subscribers want a topic, remembered per topic together with the order of its messages. Bounded, as topics come from
+ * outside; what is forgotten is the topic that was not asked for lately, and never one whose messages are on their way: their
+ * order would be lost.
+ */
 import { OrderGate } from './order-gate.ts';
 import type { Series } from './counters.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -16,6 +20,8 @@ export class Route {
   subscribers: readonly Subscriber[] = [];
   /** The version of the table that `subscribers` is from. */
   version = -1;
+  /** Asked for again since it was made, or since it was last spared. */
+  used = false;
 
   constructor(topic: string, series: (topic: string) => Series) {
     this.topic = topic;
@@ -54,13 +60,25 @@ export class Routes {
     return this.#trie.size;
   }
 
+  /** The route of a topic; made, where there is none. */
   for(topic: string): Route {
-    let route = this.#recent?.topic === topic ? this.#recent : this.#routes.get(topic);
+    let route = this.known(topic);
     if (route === undefined) {
       route = new Route(topic, this.#series);
-      if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
+      route.subscribers = this.#trie.match(topic);
+      route.version = this.#version;
+      if (this.#routes.size >= MAX_ROUTES) this.#forgetOne();
       this.#routes.set(topic, route);
+      this.#recent = route;
     }
+    return route;
+  }
+
+  /** The route of a topic that messages have come for. */
+  known(topic: string): Route | undefined {
+    const route = this.#recent?.topic === topic ? this.#recent : this.#routes.get(topic);
+    if (route === undefined) return undefined;
+    route.used = true;
     if (route.version !== this.#version) {
       route.subscribers = this.#trie.match(topic);
       route.version = this.#version;
@@ -69,8 +87,21 @@ export class Routes {
     return route;
   }
 
-  #forgetOldest(): void {
-    const oldest = this.#routes.keys().next();
-    if (oldest.done !== true) this.#routes.delete(oldest.value);
+  /** Whether any pattern asks for the topic. Makes no route: what nobody wants must not displace what somebody does. */
+  wants(topic: string): boolean {
+    return (this.known(topic)?.subscribers ?? this.#trie.match(topic)).length > 0;
+  }
+
+  /** With every route in use there is one more for a while: messages on their way are bounded elsewhere. */
+  #forgetOne(): void {
+    let left = 2 * this.#routes.size;
+    for (const [topic, route] of this.#routes) {
+      this.#routes.delete(topic);
+      if (!route.used && route.gate.idle) return;
+      // Spared, and looked at last the next time.
+      route.used = false;
+      this.#routes.set(topic, route);
+      if (--left === 0) return;
+    }
   }
 }

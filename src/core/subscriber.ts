@@ -11,6 +11,7 @@ export class Subscriber {
   /** Without a handler messages are received and counted, no more. */
   readonly handler: AnyHandler | undefined;
   readonly limiter: Limiter | undefined;
+  #closed = false;
 
   constructor(pattern: string, handler: AnyHandler | undefined, limiter: Limiter | undefined) {
     this.pattern = pattern;
@@ -18,10 +19,20 @@ export class Subscriber {
     this.limiter = limiter;
   }
 
+  /** True when messages can be given to it. */
+  get takes(): boolean {
+    return this.handler !== undefined && !this.#closed;
+  }
+
+  /** No message is given to the handler from now on, whoever has found it before; those that it has finish. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** Runs the handler within its limit and answers what it returned. */
   handle(ctx: ReceiveContext): unknown {
     const { handler, limiter } = this;
-    if (handler === undefined) return undefined;
+    if (handler === undefined || this.#closed) return undefined;
     if (limiter === undefined) {
       ctx.handled = true;
       return handler(ctx);
@@ -32,7 +43,8 @@ export class Subscriber {
   async #limited(ctx: ReceiveContext, handler: AnyHandler, limiter: Limiter): Promise<unknown> {
     await limiter.start(ctx.topic);
     try {
-      if (ctx.settled) return undefined;
+      // While it waited its chain may have been ended, the bus or the subscription closed.
+      if (ctx.settled || ctx.cancelled || this.#closed) return undefined;
       ctx.handled = true;
       return await handler(ctx);
     } finally {

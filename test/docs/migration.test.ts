@@ -56,31 +56,17 @@ test('every test that it names exists', () => {
   assert.deepEqual(missing, []);
 });
 
-test('every method, config key and figure has a test', () => {
-  const tested = new Set(named.flatMap(({ row }) => [row, ...row.split(', ')]));
-  const first = (heading: string): string[] =>
-    rowsUnder(heading).flatMap(([cell = '']) => cell.replace(/ \(.*\)$/, ''));
-  const methods = rowsUnder('Methods').map(([cell = '']) => cell);
-  assert.deepEqual(
-    methods.filter((cell) => ![cell, ...cell.split(', ')].some((one) => tested.has(one))),
-    [],
-  );
-  assert.deepEqual(
-    first('Config').sort(),
-    Object.keys(PREDECESSOR_KEYS)
-      .map((key) => `\`${key}\``)
-      .sort(),
-  );
-  assert.deepEqual(
-    first('Metrics').sort(),
-    Object.keys(new Counters().documented())
-      .map((name) => `\`${name}\``)
-      .sort(),
-  );
-  assert.deepEqual(
-    [...first('Config'), ...first('Metrics')].filter((name) => !tested.has(name)),
-    [],
-  );
+test('every method, config key and figure is there and has a test', () => {
+  const tested = new Set(named.map(({ row }) => row));
+  const shown = (heading: string): string[] => {
+    return rowsUnder(heading).map(([cell = '']) => cell.replace(/ \(\d.*\)$| \([A-Za-z]+\)$/, ''));
+  };
+  const inCode = (names: readonly string[]): string[] => names.map((name) => `\`${name}\``).sort();
+  assert.deepEqual(shown('Config').sort(), inCode([...Object.keys(PREDECESSOR_KEYS), 'serializer']));
+  assert.deepEqual(shown('Metrics').sort(), inCode(Object.keys(new Counters().documented())));
+  const all = [...shown('Methods'), ...shown('Config'), ...shown('Metrics')];
+  const untested = all.filter((cell) => !tested.has(cell) && !cell.split(', ').every((part) => tested.has(part)));
+  assert.deepEqual(untested, []);
 });
 
 test('its TypeScript compiles', () => {
@@ -89,7 +75,7 @@ test('its TypeScript compiles', () => {
   const files = Object.fromEntries(
     blocks.map((block, index) => {
       const text = /const bus = /.test(block) ? block : GIVEN + block;
-      return [path.join(ROOT, `migration-block-${String(index + 1)}.ts`), `${text}\nexport {};\n`];
+      return [path.join(ROOT, `migration-block-${String(index + 1)}.ts`), `${text}\nvoid bus;\nexport {};\n`];
     }),
   );
   assert.deepEqual(complaints(files), []);
