@@ -6,6 +6,7 @@
 import { Bus } from './core/bus.ts';
 import { BusError } from './core/errors.ts';
 import type { Middleware } from './core/middleware.ts';
+import { expectObject } from './core/option-checks.ts';
 import type { BusOptions, Endpoints } from './core/options.ts';
 import { checkOptions } from './core/options.ts';
 import type { Message } from './core/receive-context.ts';
@@ -93,6 +94,7 @@ export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
   readonly #replaceable = new Set<string>();
 
   constructor(serviceName: string, config: MessageBusConfig = {}) {
+    expectObject('config', config);
     checkOptions({ serviceName, ...config }, CHECKS);
     expectUsed(config);
     const { ports, transport, serializer, handlerMaxConcurrency, retry: retrying, middleware, ...options } = config;

@@ -3,6 +3,7 @@
  * The bus: what applications call. Calls (outgoing), Registrations (incoming) and the Pipeline do the work;
  * docs/architecture.md follows one message through all of it.
  */
+import { checkClosing, checkMessages, checkReady, NO_OPTIONS } from './call-checks.ts';
 import type {
   BusDescription,
   BusStats,
@@ -22,7 +23,7 @@ import { Kernel } from './kernel.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Middleware, MiddlewareFunction } from './middleware.ts';
 import type { CoreBusOptions } from './options.ts';
-import { checkCoreOptions, expectCount, expectTimeout } from './options.ts';
+import { checkCoreOptions } from './options.ts';
 import { Pipeline } from './pipeline.ts';
 import { allReady } from './readiness.ts';
 import type { Message } from './receive-context.ts';
@@ -108,7 +109,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   publish<Name extends EventName<Topics>>(
     topic: Name,
     body: EventBody<Topics, Name>,
-    options: SendOptions = {},
+    options: SendOptions = NO_OPTIONS,
   ): Promise<void> {
     return this.#guarded('publish', () => this.#calls.publish(topic, body, options));
   }
@@ -146,7 +147,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   subscribe<const Pattern extends string>(
     pattern: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
     handler?: Handler<PatternBody<Topics, Pattern>>,
-    options: SubscribeOptions = {},
+    options: SubscribeOptions = NO_OPTIONS,
   ): Subscription {
     this.#start();
     return this.#registrations.subscribe(pattern, handler, options);
@@ -155,8 +156,9 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   /** The same as an async iterator. The message counts as being handled until the loop asks for the next. */
   messages<const Pattern extends string>(
     pattern: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
-    options: MessagesOptions = {},
+    options: MessagesOptions = NO_OPTIONS,
   ): AsyncIterableIterator<Message<PatternBody<Topics, Pattern>>> {
+    checkMessages(options);
     const { signal, ...rest } = options;
     const stream = new MessageStream(signal);
     // A loop takes one message at a time, so where a limit of what may wait is given, one is what runs.
@@ -179,7 +181,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   pull<const Pattern extends string = '>'>(
     pattern?: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
     handler?: Handler<PatternBody<Topics, Pattern>>,
-    options: HandlerOptions = {},
+    options: HandlerOptions = NO_OPTIONS,
   ): Subscription {
     this.#start();
     return this.#registrations.pull(pattern ?? '>', handler, options, this.pullFallback());
@@ -192,7 +194,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       PatternRequest<Topics, Pattern>,
       PatternReply<Topics, Pattern> | Promise<PatternReply<Topics, Pattern>>
     >,
-    options: HandlerOptions = {},
+    options: HandlerOptions = NO_OPTIONS,
   ): Subscription {
     this.#start();
     return this.#registrations.respond(pattern ?? '>', handler, options, this.respondFallback());
@@ -212,15 +214,13 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
    * Resolves when all that this bus has opened works: subscriptions have arrived, requests and pushes have a peer.
    * @throws BusError NOT_READY naming the endpoints that do not, UNSUPPORTED over plain peers, ABORTED
    */
-  ready(options: ReadyOptions = {}): Promise<void> {
+  ready(options: ReadyOptions = NO_OPTIONS): Promise<void> {
     return this.#observed(this.#ready(options));
   }
 
   async #ready(options: ReadyOptions): Promise<void> {
+    checkReady(options);
     const { timeoutMs = 5000, signal, topic, subscribers = 1, publishers = 1 } = options;
-    expectTimeout(timeoutMs);
-    expectCount('subscribers', subscribers, 1);
-    expectCount('publishers', publishers, 1);
     this.#start();
     const { clock } = this.#kernel;
     const publishes = topic !== undefined || this.#publishAtReady;
@@ -275,10 +275,10 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
    * Stops taking messages in, lets handlers finish and queues leave for up to `timeoutMs`, closes every socket, and resolves with what
    * was not delivered. Idempotent. The process then exits by itself.
    */
-  close(options: CloseOptions = {}): Promise<CloseReport> {
+  close(options: CloseOptions = NO_OPTIONS): Promise<CloseReport> {
     if (this.#closing === undefined) {
       try {
-        expectTimeout(options.timeoutMs ?? 0);
+        checkClosing(options);
       } catch (error) {
         return this.#observed(Promise.reject(error as Error));
       }
@@ -344,7 +344,7 @@ function topicAndBody(
   usual: string,
 ): { topic: string; body: unknown; options: RequestOptions } {
   const [topic, body] = args.length < 2 ? [usual, args[0]] : args;
-  return { topic: topic as string, body, options: args[2] ?? {} };
+  return { topic: topic as string, body, options: args[2] === undefined ? NO_OPTIONS : (args[2] as RequestOptions) };
 }
 
 function ignore(): void {

@@ -1,10 +1,10 @@
 /** The outgoing calls of a bus: finds the endpoint, makes the context, takes the place in its queue and runs the chain. */
+import { checkRequesting, checkSending } from './call-checks.ts';
 import type { RequestOptions, SendOptions } from './call-options.ts';
 import type { Channels } from './channels.ts';
 import type { EndpointChoice, EndpointRoles, Place } from './endpoint-roles.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
-import { expectTimeout } from './options.ts';
 import { sendOut } from './outgoing.ts';
 import type { PublishChannel } from './publish-channel.ts';
 import type { PushChannel } from './push-channel.ts';
@@ -33,12 +33,14 @@ export class Calls {
   }
 
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
+    checkSending(options);
     const channel = this.#channels.publisher(this.place('publish', options.endpoint));
     const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.publishTimeoutMs });
     return sendOut(this.#kernel, ctx, 'publish');
   }
 
   push(topic: string, body: unknown, options: SendOptions): Promise<void> {
+    checkSending(options);
     const places = this.#roles.places('push', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
     const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.pushTimeoutMs });
@@ -46,8 +48,7 @@ export class Calls {
   }
 
   request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
-    const { timeoutMs = 0 } = options;
-    expectTimeout(timeoutMs);
+    checkRequesting(options);
     const places = this.#roles.places('request', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.requester(place)));
     const ctx = this.#reserved(channel, topic, body, options);

@@ -98,8 +98,8 @@ export class Channels implements ChannelMaps {
     return [...this.subscribe.values(), ...this.pull.values(), ...this.respond.values(), ...this.#retired];
   }
 
-  /** Closes a channel that no handler wants any more. What is being handled finishes, and requests are answered. */
-  retire(channel: ReceivingKind): void {
+  /** Closes a channel that no handler wants any more; resolves when its socket is closed. What is being handled finishes, and requests are answered. */
+  retire(channel: ReceivingKind): Promise<void> {
     for (const map of [this.subscribe, this.pull, this.respond] as Map<string, ReceivingKind>[]) {
       for (const [key, one] of map) if (one === channel) map.delete(key);
     }
@@ -111,6 +111,7 @@ export class Channels implements ChannelMaps {
       this.#retired.delete(channel);
       if (this.#leaving.get(place) === gone) this.#leaving.delete(place);
     });
+    return gone;
   }
 
   /** Receivers open at once: nothing calls them. What fails is reported by the keeper and tried again. */

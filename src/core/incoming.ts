@@ -58,30 +58,6 @@ export function admit(
   return all(releases);
 }
 
-/**
- * Asks for one message after the other, in the order in which they came, where no receive loop does: two that were admitted out of
- * order could wait for each other.
- */
-export class Admissions {
-  readonly #kernel: Kernel;
-  #last: Promise<void> | undefined = undefined;
-
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-  }
-
-  admit(ctx: ReceiveContext): Release | undefined | Promise<Release | undefined> {
-    const { admits } = this.#kernel;
-    const answer = this.#last === undefined ? admit(admits, ctx) : this.#last.then(() => admit(admits, ctx));
-    if (!(answer instanceof Promise)) return answer;
-    const settled = answer.then(ignore, ignore);
-    this.#last = settled;
-    void settled.then(() => {
-      if (this.#last === settled) this.#last = undefined;
-    });
-    return answer;
-  }
-}
 
 /** Calls a release; one that throws is reported, and keeps no place of anybody else. */
 export function letGo(kernel: Kernel, release: Release | undefined, operation: Operation): void {
@@ -90,10 +66,6 @@ export function letGo(kernel: Kernel, release: Release | undefined, operation: O
   } catch (error) {
     kernel.reporter.report(error, operation, 'a middleware failed to release a message');
   }
-}
-
-function ignore(): void {
-  // Whoever asked is told.
 }
 
 async function admitSlowly(

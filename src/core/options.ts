@@ -2,11 +2,24 @@
  * The options of a bus: names, defaults, checks. Validated once, at construction; an unknown name is an error with the
  * nearest known one, and a key of the Python predecessor is told its new name.
  */
-import { inspect } from 'node:util';
 import type { Clock } from './clock.ts';
 import type { Gap } from './gap-detector.ts';
 import type { LogLevel, Logger } from './logger.ts';
 import { LOG_LEVELS } from './logger.ts';
+import {
+  aBoolean,
+  aFunction,
+  anObject,
+  aString,
+  checkAll,
+  expectObject,
+  LONGEST_MS,
+  oneOf,
+  time,
+  whole,
+  withMethods,
+} from './option-checks.ts';
+import type { Check } from './option-checks.ts';
 import { DEFAULT_PACKET_LIMITS } from './packet-layout.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { SendContext } from './send-context.ts';
@@ -88,36 +101,6 @@ export interface CoreBusOptions extends BusOptions {
   readonly transport: Transport;
 }
 
-type Check = (value: unknown) => string | undefined;
-
-const whole =
-  (least: number, most: number = Number.MAX_SAFE_INTEGER): Check =>
-  (value) => {
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return undefined;
-    return `an integer from ${String(least)}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${String(most)}`}`;
-  };
-/** What a timer of Node's takes: with more it would fire at once. */
-const LONGEST_MS = 2 ** 31 - 1;
-const time: Check = (value) =>
-  typeof value === 'number' && value >= 0 && value <= LONGEST_MS
-    ? undefined
-    : `a number of milliseconds from 0 to ${String(LONGEST_MS)}`;
-const oneOf =
-  (...values: readonly string[]): Check =>
-  (value) =>
-    values.includes(value as string) ? undefined : `one of ${values.map((one) => `'${one}'`).join(', ')}`;
-const aBoolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
-const aFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
-const anObject: Check = (value) => (typeof value === 'object' && value !== null ? undefined : 'an object');
-/** What the bus calls must be there: else the first message would find out. */
-const withMethods =
-  (what: string, ...methods: readonly string[]): Check =>
-  (value) =>
-    methods.every((name) => typeof (Object(value) as Record<string, unknown>)[name] === 'function')
-      ? undefined
-      : `${what} with ${methods.join(', ')}`;
-const aString: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a non-empty string');
-
 const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   serviceName: aString,
   transport: withMethods(
@@ -155,23 +138,12 @@ const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   random: aFunction,
 };
 
-/** Checks the time-out of a call; it may be infinite. @throws RangeError */
-export function expectTimeout(timeoutMs: unknown): void {
-  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return;
-  throw new RangeError(`Expected \`timeoutMs\` to be a number of milliseconds from 0, got ${show(timeoutMs)}`);
-}
-
-/** Checks a count given to a call. @throws RangeError */
-export function expectCount(name: string, value: unknown, least: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  throw new RangeError(`Expected \`${name}\` to be an integer from ${String(least)}, got ${show(value)}`);
-}
-
 /** Options that have no default. */
 const REQUIRED: readonly (keyof CoreBusOptions)[] = ['serviceName', 'transport'];
 
 /** Checks the options of a core bus, of which some have to be there. @throws TypeError or RangeError that says what was expected */
 export function checkCoreOptions(options: CoreBusOptions): void {
+  expectObject('options', options);
   for (const name of REQUIRED) {
     if ((options as Partial<CoreBusOptions>)[name] !== undefined) continue;
     throw new TypeError(`Expected \`${name}\` to be ${CHECKS[name](undefined) ?? 'given'}, got undefined`);
@@ -186,67 +158,10 @@ export function checkCoreOptions(options: CoreBusOptions): void {
   }
 }
 
-/** Checks options against {@link CHECKS} and further ones. @throws TypeError or RangeError that says what was expected */
+/** Checks options of a bus, and further ones. @throws TypeError or RangeError that says what was expected */
 export function checkOptions(
   options: Readonly<Record<string, unknown>>,
   more: Readonly<Record<string, Check>> = {},
 ): void {
-  const checks: Readonly<Record<string, Check | undefined>> = { ...CHECKS, ...more };
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    if (check === undefined) throw new TypeError(unknownOption(name, Object.keys(checks)));
-    const expected = check(value);
-    if (expected === undefined) continue;
-    const message = `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
-    throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object' || typeof value === 'function') return typeof value;
-  return inspect(value);
-}
-
-/** The config keys of the Python class, and what they are called here. */
-export const PREDECESSOR_KEYS: Readonly<Record<string, string>> = {
-  hwm_outbound: 'hwmOutbound',
-  hwm_inbound: 'hwmInbound',
-  pub_send_timeout: 'publishTimeoutMs',
-  push_send_timeout: 'pushTimeoutMs',
-  req_total_timeout: 'requestTimeoutMs',
-  rep_recv_timeout: '',
-  rep_send_timeout: 'replySendTimeoutMs',
-  failed_socket_cooldown: 'failedSocketCooldownMs',
-  handler_max_concurrency: 'handlerMaxConcurrency',
-  log_level_no_handler: 'logLevelNoHandler',
-  close_linger_ms: 'closeLingerMs',
-};
-
-function unknownOption(name: string, known: readonly string[]): string {
-  if (Object.hasOwn(PREDECESSOR_KEYS, name)) {
-    const now = PREDECESSOR_KEYS[name];
-    return now === '' || now === undefined
-      ? `Unknown option \`${name}\`: receiving is event-driven here and never times out, so leave it out`
-      : `Unknown option \`${name}\`: it is called \`${now}\` here, and times are milliseconds`;
-  }
-  const nearest = known.map((one) => ({ one, far: distance(name, one) })).sort((a, b) => a.far - b.far)[0];
-  const hint = nearest !== undefined && nearest.far <= 4 ? `; did you mean \`${nearest.one}\`?` : '';
-  return `Unknown option \`${name}\`${hint}`;
-}
-
-/** Levenshtein distance, case-insensitive. */
-function distance(a: string, b: string): number {
-  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
+  checkAll(options, new Map(Object.entries<Check>({ ...CHECKS, ...more })));
 }

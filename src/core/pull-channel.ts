@@ -38,14 +38,25 @@ export class PullChannel extends ReceivingChannel {
   }
 
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined {
-    const first = subscribers.find(({ handler }) => handler !== undefined);
-    let result: unknown;
-    if (first !== undefined) result = first.handle(ctx);
-    else if (this.#fallback !== undefined) {
-      ctx.handled = true;
-      result = this.#fallback(ctx);
-    }
-    return settling(result);
+    const first = subscribers.find(({ takes }) => takes);
+    if (first === undefined) return this.#fallBack(ctx, subscribers);
+    const result = settling(first.handle(ctx));
+    if (first.limiter === undefined) return result;
+    // Its subscription may have been closed while the message waited for its limit: it is somebody else's then.
+    return result?.then(() => (first.takes || ctx.handled || ctx.settled ? undefined : this.run(ctx, subscribers)));
+  }
+
+  #fallBack(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined {
+    // Whose handler has gone since was not counted when it came.
+    if (subscribers.some(({ handler }) => handler !== undefined)) this.#noHandler(ctx.topic);
+    if (this.#fallback === undefined) return undefined;
+    ctx.handled = true;
+    return settling(this.#fallback(ctx));
+  }
+
+  #noHandler(topic: string): void {
+    this.kernel.counters.noHandler.add('pull');
+    logAt(this.kernel.logger, this.kernel.settings.logLevelNoHandler, `no handler for pushed topic ${topic}`);
   }
 
   protected onLink(_link: Receiver): void {
@@ -53,28 +64,23 @@ export class PullChannel extends ReceivingChannel {
   }
 
   protected wants(route: Route): boolean {
-    if (!route.subscribers.some(({ handler }) => handler !== undefined)) {
-      this.kernel.counters.noHandler.add('pull');
-      logAt(this.kernel.logger, this.kernel.settings.logLevelNoHandler, `no handler for pushed topic ${route.topic}`);
-    }
+    if (!route.subscribers.some(({ handler }) => handler !== undefined)) this.#noHandler(route.topic);
     return true;
   }
 
-  protected onPacket({ packet }: IncomingPacket): Promise<void> | undefined {
-    for (const record of packet.records) {
-      const fault = messageTopicFault(topicOf(record));
-      if (fault === undefined) continue;
-      const error = new BusError('MALFORMED_PACKET', `a pushed message has no usable topic: ${fault}`, {
-        endpoint: this.endpoint,
-        hint: this.#wire === 'plain' ? 'Give the transport a `topic` for plain messages.' : undefined,
-      });
-      this.kernel.reporter.inboundDropped(error, 'pull');
-      return undefined;
-    }
-    return this.take(topicOf, packet);
+  protected override fault(topic: string, record: DecodedRecord): BusError | undefined {
+    const malformed = super.fault(topic, record);
+    // Topics that have a route were in order.
+    if (malformed !== undefined || this.routes.known(topic) !== undefined) return malformed;
+    const fault = messageTopicFault(topic);
+    if (fault === undefined) return undefined;
+    return new BusError('MALFORMED_PACKET', `a pushed message has no usable topic: ${fault}`, {
+      endpoint: this.endpoint,
+      hint: this.#wire === 'plain' ? 'Give the transport a `topic` for plain messages.' : undefined,
+    });
   }
-}
 
-function topicOf(record: DecodedRecord): string {
-  return record.headers.getText('topic') ?? '';
+  protected onPacket({ packet }: IncomingPacket): Promise<void> | undefined {
+    return this.take(undefined, packet);
+  }
 }

@@ -4,18 +4,18 @@
  *
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
+import { Arrival, closedBefore } from './arrival.ts';
 import type { Operation, Series } from './counters.ts';
 import { BusError } from './errors.ts';
 import { admit, letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
-import { KINDS_BY_NUMBER } from './kinds.ts';
+import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
 import type { MessagePattern } from './kinds.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import type { Release } from './middleware.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
-import type { Delivery } from './receive-context.ts';
 import { Roster } from './roster.ts';
 import type { Route } from './routes.ts';
 import { Routes } from './routes.ts';
@@ -32,32 +32,12 @@ export interface ReceivingOptions {
   open(spec: ReceiveSpec): Promise<Receiver>;
 }
 
-/** A message with its place: who gets it, and its turn within its topic. */
-class Arrival implements Delivery {
-  readonly #channel: ReceivingChannel;
-  readonly route: Route;
-  readonly subscribers: readonly Subscriber[];
-  readonly ticket: number;
-
-  constructor(channel: ReceivingChannel, route: Route) {
-    this.#channel = channel;
-    this.route = route;
-    this.subscribers = route.subscribers;
-    this.ticket = route.gate.issue();
-  }
-
-  deliver(ctx: ReceiveContext): Promise<void> | undefined {
-    const turn = this.route.gate.turn(this.ticket);
-    if (turn !== undefined) return turn.then(() => this.#enter(ctx));
-    return this.#enter(ctx);
-  }
-
-  #enter(ctx: ReceiveContext): Promise<void> | undefined {
-    this.route.gate.pass(this.ticket);
-    // A step that did not wait has ended the chain: the message is counted as dropped, so it must not be handled too.
-    if (ctx.settled) return undefined;
-    return this.#channel.run(ctx, this.subscribers);
-  }
+/** A packet that pauses the link: how far it has come. */
+interface PacketInHand {
+  /** Undefined where each record names its own. */
+  readonly topic: string | undefined;
+  readonly packet: DecodedPacket;
+  next: number;
 }
 
 /** See the head of this file. */
@@ -69,8 +49,10 @@ export abstract class ReceivingChannel {
   protected readonly kernel: Kernel;
   readonly intake: Intake;
   readonly #pattern: MessagePattern;
-  readonly #running = new Roster<ReceiveContext>();
-  #closing = false;
+  readonly #inHand = new Roster<ReceiveContext>();
+  readonly #pausing = new Roster<PacketInHand>();
+  /** No handler starts any more. */
+  #closed = false;
   /** When the packet in hand was read. */
   #readAt = 0;
 
@@ -107,17 +89,31 @@ export abstract class ReceivingChannel {
   /** The handlers' turn: every step before them has passed and it is this message's place in its topic. */
   abstract run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined;
 
-  /** Stops reading, and answers when what runs has settled. */
+  /** Answers when everything that was read has been handled, the rest of a packet included. */
   async drain(): Promise<void> {
-    this.#closing = true;
     await this.intake.idle();
+    this.#closed = true;
   }
 
-  /** Aborts the signal of every message that is still being handled; answers how many. */
+  /**
+   * Aborts the signal of every message that is still being handled; answers how many. What was read and has not reached a
+   * handler yet never will: it is counted as dropped.
+   */
   cancelRunning(reason: unknown): number {
-    const running = this.#running.all();
-    for (const ctx of running) ctx.cancel(reason);
-    return running.length;
+    this.#closed = true;
+    let running = 0;
+    for (const ctx of this.#inHand.all()) {
+      if (ctx.cancelled) continue;
+      ctx.cancel(reason);
+      if (ctx.handled) running++;
+      else this.#unhandled(ctx.topic, ctx);
+    }
+    for (const rest of this.#pausing.all()) {
+      for (; rest.next < rest.packet.records.length; rest.next++) {
+        void this.#takeRecord(rest.topic, rest.packet, rest.next);
+      }
+    }
+    return running;
   }
 
   protected abstract onPacket(incoming: IncomingPacket): Promise<void> | void;
@@ -125,45 +121,65 @@ export abstract class ReceivingChannel {
   /** Who gets a message of this route, or why nobody does; false passes it over. */
   protected abstract wants(route: Route): boolean;
 
+  /** Why a record is no message, if it is none. */
+  protected fault(_topic: string, record: DecodedRecord): BusError | undefined {
+    if (record.kind === KIND_NUMBERS.message) return undefined;
+    const kind = KINDS_BY_NUMBER[record.kind] ?? `record of kind ${String(record.kind)}`;
+    return new BusError('MALFORMED_PACKET', `a ${kind} where a message was expected`, { endpoint: this.endpoint });
+  }
+
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
-  protected take(
-    topicOf: (record: DecodedRecord) => string,
-    packet: DecodedPacket,
-    from = 0,
-  ): Promise<void> | undefined {
+  protected take(topic: string | undefined, packet: DecodedPacket, from = 0): Promise<void> | undefined {
     this.#readAt = this.kernel.clock.now();
     for (let index = from; index < packet.records.length; index++) {
-      const record = packet.records[index];
-      if (record === undefined) break;
-      const pause = this.#takeRecord(topicOf(record), record, packet, packet.firstSequence + index);
-      if (pause !== undefined) return pause.then(() => this.take(topicOf, packet, index + 1));
+      const pause = this.#takeRecord(topic, packet, index);
+      if (pause !== undefined) return this.#pause(pause, { topic, packet, next: index + 1 });
     }
     return this.intake.breather();
   }
 
-  #takeRecord(
-    topic: string,
-    record: DecodedRecord,
-    packet: DecodedPacket,
-    sequence: number,
-  ): Promise<void> | undefined {
+  #pause(pause: Promise<void>, rest: PacketInHand): Promise<void> {
+    if (rest.next === rest.packet.records.length) return pause.then(() => this.intake.breather());
+    const place = this.#pausing.add(rest);
+    this.intake.hold();
+    return pause.then(() => {
+      this.#pausing.delete(place);
+      const more = this.take(rest.topic, rest.packet, rest.next);
+      this.intake.unhold();
+      return more;
+    });
+  }
+
+  #takeRecord(given: string | undefined, packet: DecodedPacket, index: number): Promise<void> | undefined {
+    const record = packet.records[index];
+    if (record === undefined) return undefined;
+    const topic = given ?? record.headers.getText('topic') ?? '';
+    const fault = this.fault(topic, record);
+    if (fault !== undefined) {
+      this.kernel.reporter.inboundDropped(fault, this.operation);
+      return undefined;
+    }
     const route = this.routes.for(topic);
-    if (this.#closing || !this.wants(route)) return undefined;
+    if (!this.wants(route)) return undefined;
     route.received.value++;
+    if (this.#closed) {
+      this.#unhandled(topic);
+      return undefined;
+    }
     const ctx = new ReceiveContext({
       pattern: this.#pattern,
-      kind: KINDS_BY_NUMBER[record.kind] ?? 'message',
+      kind: 'message',
       topic,
       headers: record.headers,
       payload: record.payload,
       endpoint: this.endpoint,
       epoch: packet.epoch,
-      sequence,
+      sequence: packet.firstSequence + index,
       sentAtUs: packet.sentAtUs,
       receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,
     });
-    const arrival = new Arrival(this, route);
+    const arrival = new Arrival(this, route, this.#inHand.add(ctx));
     ctx.destination = arrival;
     const room = this.intake.enter();
     if (room !== undefined) return room.then(() => this.#enterLimits(ctx, arrival, 0));
@@ -175,6 +191,10 @@ export abstract class ReceivingChannel {
     for (let index = from; index < subscribers.length; index++) {
       const wait = subscribers[index]?.limiter?.enter();
       if (wait !== undefined) return wait.then(() => this.#enterLimits(ctx, arrival, index + 1));
+    }
+    if (ctx.cancelled) {
+      this.#leave(arrival);
+      return undefined;
     }
     let release: ReturnType<typeof admit>;
     try {
@@ -198,27 +218,37 @@ export abstract class ReceivingChannel {
   }
 
   async #work(ctx: ReceiveContext, arrival: Arrival, release: Release | undefined): Promise<void> {
-    const place = this.#running.add(ctx);
     try {
-      await this.kernel.chains.receive(ctx);
+      if (!ctx.cancelled) await this.kernel.chains.receive(ctx);
     } catch (error) {
-      reportFailure(this.kernel, ctx, this.operation, error);
+      this.#failed(ctx, error);
     } finally {
-      this.#running.delete(place);
       letGo(this.kernel, release, this.operation);
       this.#leave(arrival);
     }
   }
 
   #refuse(ctx: ReceiveContext, arrival: Arrival, error: unknown): void {
-    reportFailure(this.kernel, ctx, this.operation, error);
+    this.#failed(ctx, error);
     this.#leave(arrival);
   }
 
+  #failed(ctx: ReceiveContext, error: unknown): void {
+    // One that the closing bus gave up was counted there.
+    if (ctx.handled || !ctx.cancelled) reportFailure(this.kernel, ctx, this.operation, error);
+  }
+
   #leave(arrival: Arrival): void {
+    this.#inHand.delete(arrival.place);
     arrival.route.gate.pass(arrival.ticket);
     for (const { limiter } of arrival.subscribers) limiter?.leave();
     this.intake.leave();
+  }
+
+  /** A message was read, and the bus has closed before a handler got it. */
+  #unhandled(topic: string, ctx?: ReceiveContext): void {
+    const error = closedBefore(topic, this.endpoint);
+    this.kernel.reporter.inboundDropped(error, this.operation, ctx);
   }
 
   #series(topic: string): Series {

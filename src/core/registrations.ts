@@ -1,10 +1,10 @@
 /** The incoming side of a bus: registers handlers with the endpoints that their messages arrive through. */
+import { checkHandling, checkSubscribing } from './call-checks.ts';
 import type { HandlerOptions, SubscribeOptions } from './call-options.ts';
 import type { Channels, ReceivingKind } from './channels.ts';
 import type { EndpointRoles } from './endpoint-roles.ts';
 import type { Kernel } from './kernel.ts';
 import { Limiter } from './limiter.ts';
-import { expectCount } from './options.ts';
 import type { AnyHandler } from './subscriber.ts';
 import { Subscriber } from './subscriber.ts';
 import { Subscription } from './subscription.ts';
@@ -23,6 +23,7 @@ export class Registrations {
   }
 
   subscribe(pattern: string, handler: unknown, options: SubscribeOptions): Subscription {
+    checkSubscribing(options);
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('subscribe', options.endpoint);
     const channels = places.map((place) => this.#channels.subscriber(place, options.ownSocket ?? false));
@@ -30,6 +31,7 @@ export class Registrations {
   }
 
   pull(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
+    checkHandling(options);
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('pull', options.endpoint);
     const channels = places.map((place) => this.#channels.puller(place, fallback));
@@ -37,6 +39,7 @@ export class Registrations {
   }
 
   respond(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
+    checkHandling(options);
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('respond', options.endpoint);
     const channels = places.map((place) => this.#channels.responder(place, fallback));
@@ -48,8 +51,6 @@ export class Registrations {
     const { concurrency, maxQueued = this.#kernel.settings.hwmInbound } = options;
     // A string until it is checked: options come from JavaScript too.
     const overflow: string = options.overflow ?? 'block';
-    expectCount('concurrency', concurrency ?? 1, 1);
-    expectCount('maxQueued', maxQueued, 0);
     if (concurrency === undefined && (options.maxQueued !== undefined || options.overflow !== undefined)) {
       throw new TypeError(
         'Expected `concurrency` to be given where `maxQueued` or `overflow` is: without it nothing waits',
@@ -68,12 +69,12 @@ export class Registrations {
   #register(subscriber: Subscriber, channels: readonly ReceivingKind[]): Subscription {
     for (const channel of channels) channel.add(subscriber);
     const endpoints = channels.map(({ endpoint }) => endpoint);
-    return new Subscription(subscriber, endpoints, () => {
-      for (const channel of channels) {
-        channel.remove(subscriber);
-        // Nobody is left who would want what arrives here.
-        if (channel.routes.size === 0) this.#channels.retire(channel);
-      }
+    return new Subscription(subscriber, endpoints, async () => {
+      subscriber.close();
+      for (const channel of channels) channel.remove(subscriber);
+      // Nobody is left who would want what arrives there.
+      const idle = channels.filter(({ routes }) => routes.size === 0);
+      await Promise.all(idle.map((channel) => this.#channels.retire(channel)));
     });
   }
 }

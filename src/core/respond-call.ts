@@ -16,6 +16,8 @@ export class RespondCall implements Delivery, Expirable {
   readonly ctx: ReceiveContext;
   /** Nobody waits for the answer any more. While the bus closes, the caller of a cancelled call still does. */
   abandoned = false;
+  /** How the wait that it is in is given up: that rejects with the reason. */
+  giveUp: ((reason: unknown) => void) | undefined = undefined;
   readonly #run: (call: RespondCall) => Promise<void>;
 
   constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: RespondCall) => Promise<void>) {
@@ -40,7 +42,13 @@ export class RespondCall implements Delivery, Expirable {
   /** Aborts the handler's signal: its caller has gone. */
   abandon(code: 'EXPIRED' | 'CANCELLED', why: string): void {
     this.abandoned = true;
-    this.ctx.cancel(new BusError(code, why, { topic: this.ctx.topic }));
+    this.cancel(new BusError(code, why, { topic: this.ctx.topic }));
+  }
+
+  /** Aborts the handler's signal; one that has not started waits no longer, and leaves its place to others. */
+  cancel(reason: unknown): void {
+    this.ctx.cancel(reason);
+    this.giveUp?.(reason);
   }
 }
 

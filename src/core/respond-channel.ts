@@ -4,11 +4,12 @@
  *
  *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
  */
+import { Admissions } from './admissions.ts';
 import { BusError, errorType } from './errors.ts';
-import { Admissions, letGo, reportFailure } from './incoming.ts';
+import { letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
-import { KINDS_BY_NUMBER } from './kinds.ts';
+import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import { logAt } from './logger.ts';
 import type { Release } from './middleware.ts';
@@ -90,8 +91,12 @@ export class RespondChannel {
   }
 
   cancelRunning(reason: unknown): number {
-    for (const { ctx } of this.#calls.values()) ctx.cancel(reason);
-    return this.#calls.size;
+    let running = 0;
+    for (const call of this.#calls.values()) {
+      if (call.ctx.handled) running++;
+      call.cancel(reason);
+    }
+    return running;
   }
 
   /** A cancel has come through its chain. It counts only for the peer whose request it names. */
@@ -124,9 +129,11 @@ export class RespondChannel {
     const topic = record.headers.getText('topic') ?? '';
     const receivedAt = this.#kernel.clock.now();
     const timeoutMs = Number(record.headers.getText('timeout-ms') ?? NaN);
+    const isRequest = record.kind === KIND_NUMBERS.request;
+    const route = isRequest ? this.routes.for(topic) : this.routes.known(topic);
     return new ReceiveContext({
       pattern: 'request',
-      kind: record.kind === 2 ? 'request' : 'cancel',
+      kind: isRequest ? 'request' : 'cancel',
       topic,
       headers: record.headers,
       payload: record.payload,
@@ -136,7 +143,7 @@ export class RespondChannel {
       sentAtUs: packet.sentAtUs,
       receivedAt,
       deadline: Number.isFinite(timeoutMs) ? receivedAt + timeoutMs : undefined,
-      subscription: this.routes.for(topic).subscribers.find(({ handler }) => handler !== undefined)?.pattern,
+      subscription: route?.subscribers.find(({ handler }) => handler !== undefined)?.pattern,
       peer: peer.id,
     });
   }
@@ -167,10 +174,15 @@ export class RespondChannel {
     let release: Release | undefined;
     try {
       // Its own limit first, and then in turn: what holds a place must never wait for one that comes before it in its topic.
-      await limiter?.start(ctx.topic);
+      const place = limiter?.start(ctx.topic, call);
+      if (place !== undefined) {
+        call.giveUp = (reason) => limiter?.giveUp(call, reason);
+        await place;
+        call.giveUp = undefined;
+      }
       started = true;
       expectWanted(ctx);
-      release = await this.#admissions.admit(ctx);
+      release = await this.#admissions.admit(call);
       expectWanted(ctx);
       await this.#kernel.chains.receive(ctx);
     } catch (error) {
@@ -189,9 +201,9 @@ export class RespondChannel {
   async #run(call: RespondCall): Promise<void> {
     const { ctx, responder, route, peer } = call;
     route.gate.pass(call.ticket);
-    expectWanted(ctx);
     // A step that did not wait has ended the chain, and the caller has been told.
     if (ctx.settled) return;
+    expectWanted(ctx);
     const handler = responder?.handler ?? this.#fallback;
     if (handler === undefined) throw noHandler(ctx);
     ctx.handled = true;

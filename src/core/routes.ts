@@ -67,7 +67,7 @@ export class Routes {
       route = new Route(topic, this.#series);
       route.subscribers = this.#trie.match(topic);
       route.version = this.#version;
-      if (this.#routes.size >= MAX_ROUTES) this.#forgetOne();
+      if (this.#routes.size >= MAX_ROUTES) this.#forget();
       this.#routes.set(topic, route);
       this.#recent = route;
     }
@@ -92,12 +92,16 @@ export class Routes {
     return (this.known(topic)?.subscribers ?? this.#trie.match(topic)).length > 0;
   }
 
-  /** With every route in use there is one more for a while: messages on their way are bounded elsewhere. */
-  #forgetOne(): void {
+  /** Makes room for one. With every route in use there are more for a while: messages on their way are bounded elsewhere. */
+  #forget(): void {
     let left = 2 * this.#routes.size;
     for (const [topic, route] of this.#routes) {
       this.#routes.delete(topic);
-      if (!route.used && route.gate.idle) return;
+      if (!route.used && route.gate.idle) {
+        if (this.#recent === route) this.#recent = undefined;
+        if (this.#routes.size < MAX_ROUTES) return;
+        continue;
+      }
       // Spared, and looked at last the next time.
       route.used = false;
       this.#routes.set(topic, route);

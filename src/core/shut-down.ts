@@ -59,7 +59,7 @@ export async function shutDown(
   if (!drainedInTime) {
     const reason = new BusError('CANCELLED', 'the bus is closing');
     cancelled = receiving.reduce((sum, one) => sum + one.cancelRunning(reason), 0);
-    if (cancelled > 0) await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
   }
   onDrained();
 

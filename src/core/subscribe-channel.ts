@@ -76,7 +76,7 @@ export class SubscribeChannel extends ReceivingChannel {
   }
 
   protected wants(route: Route): boolean {
-    // A prefix filter brings topics that no pattern asks for: they are nobody's.
+    // The subscription was closed while the packet was on its way.
     if (route.subscribers.length === 0) return false;
     if (route.subscribers.every(({ handler }) => handler === undefined)) {
       this.kernel.counters.noHandler.add('subscribe');
@@ -91,11 +91,13 @@ export class SubscribeChannel extends ReceivingChannel {
       if (topic === HEARTBEAT_TOPIC) this.#heartbeat(packet);
       return undefined;
     }
+    // A prefix filter brings topics that no pattern asks for.
+    if (!this.routes.wants(topic)) return undefined;
     const { epoch, firstSequence, records } = packet;
-    if (epoch !== 0 && !this.kernel.chains.verifiesPayload && this.routes.for(topic).subscribers.length > 0) {
+    if (epoch !== 0 && !this.kernel.chains.verifiesPayload) {
       this.#gaps.observe(topic, epoch, firstSequence, firstSequence + records.length - 1);
     }
-    return this.take(() => topic, packet);
+    return this.take(topic, packet);
   }
 
   async #runAll(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> {

@@ -83,7 +83,7 @@ test('a logger whose promise rejects stops nothing and leaves no rejection behin
     warn() {},
     error() {},
   };
-  leveledLogger(broken as unknown as Logger, 'debug', 's').info('x');
+  leveledLogger(broken, 'debug', 's').info('x');
   await turns();
   assert.equal(asked, 1);
 });

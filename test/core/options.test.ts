@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bus } from '../../src/core/bus.ts';
 import type { CoreBusOptions } from '../../src/core/options.ts';
-import { PREDECESSOR_KEYS } from '../../src/core/options.ts';
+import { PREDECESSOR_KEYS } from '../../src/core/option-names.ts';
 import { MessageBus } from '../../src/message-bus.ts';
 import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { memory } from '../../src/transports/memory.ts';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { PREDECESSOR_KEYS } from '../../src/core/options.ts';
+import { PREDECESSOR_KEYS } from '../../src/core/option-names.ts';
 import { Counters } from '../../src/core/counters.ts';
 import { complaints } from '../support/compile.ts';
 

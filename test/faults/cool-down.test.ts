@@ -143,14 +143,9 @@ test('with several endpoints those that are dead are passed over: every call suc
   const endpoints = [await freeEndpoint(), await addressOf(live.bus, 'respond'), await freeEndpoint()];
   const clock = new FakeClock();
   const { bus } = party(t, 'asker', { endpoints: { request: { connect: endpoints } }, ...coolingParty(clock, transport) });
-  // The first calls learn which is which.
-  const first = await Promise.allSettled(
-    endpoints.map((endpoint) => {
-      const call = bus.request('state', 0, { endpoint });
-      return endpoint === endpoints[1] ? bounded(call, 'the live one') : timesOut(clock, call, 'SEND_TIMEOUT');
-    }),
-  );
-  assert.deepEqual(first.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled']);
+  const [dead = '', alive = '', alsoDead = ''] = endpoints;
+  await bounded(bus.request('state', 0, { endpoint: alive }), 'a reply of the live one');
+  for (const endpoint of [dead, alsoDead]) await timesOut(clock, bus.request('state', 0, { endpoint }), 'SEND_TIMEOUT');
   assert.equal(bus.stats().cooling_down, 2);
   await inParallel(CALLS, 1, (index) =>
     ledger.attempt(String(index), async () => ledger.saw(await bus.request('state', index))),
@@ -252,6 +247,8 @@ test('a process that was busy past a deadline finds the reply that is there, and
   const sent = bus.metrics().messages_sent;
   const call = bus.request('state', ask, { timeoutMs: 400 });
   await until(() => bus.metrics().messages_sent === sent + 1, 'the request to leave');
+  // Busy after sockets were read and before timers run, which is when a time-out would win.
+  await new Promise((resolve) => setImmediate(resolve));
   const busyUntil = performance.now() + 800;
   while (performance.now() < busyUntil);
   assert.deepEqual(await call, ask);

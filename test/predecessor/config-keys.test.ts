@@ -6,7 +6,7 @@ import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { memory, memoryHub } from '../../src/transports/memory.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { bounded, Gate, until } from '../transports/conformance/waiting.ts';
-import { actor, addressOf, aroundLimit, FREE, overZeromq, SpyTransport, watched } from './stage.ts';
+import { actor, addressOf, aroundLimit, FREE, handedOver, overZeromq, SpyTransport, watched } from './stage.ts';
 
 /** Publishes into a socket that takes nothing until no call resolves any more; answers how many the queue took. */
 async function queueTakes(t: TestContext, config: MessageBusConfig, body: unknown = 1): Promise<number> {
@@ -144,19 +144,19 @@ test('pushTimeoutMs: a push that no puller takes rejects after it; by default 10
 });
 
 test('requestTimeoutMs: a request that nobody answers rejects after it; by default 5000; timeoutMs is for one call', async (t) => {
-  const clock = new FakeClock();
-  const asker = (config: MessageBusConfig = {}) => {
+  const cases = [
+    [{}, {}, 5000],
+    [{ requestTimeoutMs: 200 }, {}, 200],
+    [{}, { timeoutMs: 300 }, 300],
+  ] as const;
+  for (const [config, options, limitMs] of cases) {
+    const clock = new FakeClock();
     const { bus } = actor(t, { clock, ...config });
     bus.respond('state', () => new Promise(() => {}));
-    return bus;
-  };
-  assert.deepEqual(await aroundLimit(clock, 5000, asker().request(1)), ['pending', 'REQUEST_TIMEOUT']);
-  assert.deepEqual(await aroundLimit(clock, 200, asker({ requestTimeoutMs: 200 }).request(1)), [
-    'pending',
-    'REQUEST_TIMEOUT',
-  ]);
-  const one = asker().request('state', 1, { timeoutMs: 300 });
-  assert.deepEqual(await aroundLimit(clock, 300, one), ['pending', 'REQUEST_TIMEOUT']);
+    const call = bus.request('state', 1, options);
+    await handedOver(bus, 1);
+    assert.deepEqual(await aroundLimit(clock, limitMs, call), ['pending', 'REQUEST_TIMEOUT']);
+  }
 });
 
 test('requestTimeoutMs is one deadline for sending and receiving, not half for each', async (t) => {

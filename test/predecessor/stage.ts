@@ -79,6 +79,11 @@ export async function aroundLimit(clock: FakeClock, limitMs: number, call: Promi
   return [before, watch.outcome];
 }
 
+/** Waits until the transport has so many messages of a bus: it takes them in real time, whatever the clock of the bus says. */
+export async function handedOver(bus: MessageBus, messages: number): Promise<void> {
+  await until(() => bus.metrics().messages_sent === messages, `${String(messages)} messages to be handed over`);
+}
+
 /** A memory transport that records how links are opened, and whose sinks can be stopped from taking packets. */
 export class SpyTransport {
   readonly specs: { readonly verb: string; readonly spec: LinkSpec }[] = [];

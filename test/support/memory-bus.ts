@@ -1,7 +1,8 @@
 /** Buses on the memory transport for tests of the core: quiet, recorded, closed when the test ends. */
 import type { TestContext } from 'node:test';
 import { Bus } from '../../src/core/bus.ts';
-import type { CloseOptions } from '../../src/core/shut-down.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import type { CloseOptions, CloseReport } from '../../src/core/shut-down.ts';
 import type { Gap } from '../../src/core/gap-detector.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import type { Middleware, MiddlewareFunction } from '../../src/core/middleware.ts';
@@ -10,6 +11,7 @@ import type { ReceiveContext } from '../../src/core/receive-context.ts';
 import type { SendContext } from '../../src/core/send-context.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { memory } from '../../src/transports/memory.ts';
+import { FakeClock, turns } from './fake-clock.ts';
 
 /** One endpoint for each pattern, the same for every bus of a test. */
 export const ENDPOINTS: Required<Endpoints> = {
@@ -91,8 +93,24 @@ export function memoryBus(t: TestContext, options: RigOptions = {}): Rig {
     ...rest,
   });
   for (const one of stack) bus.use(one);
-  t.after(() => bus.close(closing));
+  t.after(() => closed(bus, closing, rest.clock));
   return { bus, logger, told, gaps };
+}
+
+/** Closes a bus; a clock that stands still is moved for it. */
+export async function closed(bus: Bus, options: CloseOptions, clock?: Clock): Promise<CloseReport> {
+  const closing = bus.close(options);
+  if (!(clock instanceof FakeClock)) return closing;
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  closing.then(done, done);
+  while (!isDone) {
+    await turns(1);
+    clock.advance(10);
+  }
+  return closing;
 }
 
 /** The error code of a rejected promise, or `resolved`. */
