@@ -1,7 +1,7 @@
 /**
  * What slow subscribers cost the healthy ones: one that takes all it can and one that stands still for 30 ms now and then, alone, and
  * beside five that take 1, 5, 15 and 50 thousand a second and none at all. Rounds alternate; the result is, for each policy, the
- * ratio of the medians of the healthy ones' rates after the first seconds, and what they lost. `--rounds N --seconds N`.
+ * ratio of the medians of the healthy ones' rates after the first seconds, and what they lost. `--rounds N --seconds N --policy P`.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -10,7 +10,11 @@ import { parseArgs } from 'node:util';
 import { machine, median } from './machine.ts';
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '6' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '6' },
+    policy: { type: 'string', multiple: true, default: ['leave-behind', 'drop'] },
+  },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
@@ -84,8 +88,10 @@ async function round(policy: string, withSlow: boolean): Promise<Result> {
 const thousands = (rate: number): string => `${String(Math.round(rate / 1000))} k/s`;
 
 console.log(machine());
-console.log(`${String(seconds)} s after ${String(WARM_UP_MS / 1000)} s, bodies of 100 bytes, ${String(rounds)} rounds, alternating`);
-for (const policy of ['leave-behind', 'drop']) {
+console.log(
+  `${String(seconds)} s after ${String(WARM_UP_MS / 1000)} s, bodies of 100 bytes, ${String(rounds)} rounds, alternating`,
+);
+for (const policy of values.policy) {
   const results: Record<'alone' | 'beside', Result[]> = { alone: [], beside: [] };
   for (let i = 0; i < rounds; i++) {
     for (const scene of ['alone', 'beside'] as const) {
@@ -95,7 +101,9 @@ for (const policy of ['leave-behind', 'drop']) {
         ([name, rate]) => `${name} ${thousands(rate)}, lost ${String(result.lost[name])}`,
       );
       const where = scene === 'alone' ? 'alone' : 'beside slow ones';
-      console.log(`${policy}, round ${String(i + 1)}, ${where}: ${lines.join('; ')}; left behind ${String(result.leftBehind)} times`);
+      console.log(
+        `${policy}, round ${String(i + 1)}, ${where}: ${lines.join('; ')}; left behind ${String(result.leftBehind)} times`,
+      );
     }
   }
   for (const name of ['fast', 'pausing']) {
@@ -103,6 +111,8 @@ for (const policy of ['leave-behind', 'drop']) {
       median(results[scene].map(({ rates }) => rates[name] ?? NaN)),
     );
     const ratio = ((beside ?? NaN) / (alone ?? NaN)).toFixed(2);
-    console.log(`${policy}, medians, ${name}: alone ${thousands(alone ?? NaN)}, beside ${thousands(beside ?? NaN)}, ratio ${ratio}`);
+    console.log(
+      `${policy}, medians, ${name}: alone ${thousands(alone ?? NaN)}, beside ${thousands(beside ?? NaN)}, ratio ${ratio}`,
+    );
   }
 }

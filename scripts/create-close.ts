@@ -66,10 +66,17 @@ async function cycle(): Promise<number> {
     return address;
   };
   const subscribed = new Promise<void>((resolve) => {
-    bus.subscribe('price', () => (delivered++, resolve()), { endpoint: at('publish') });
+    const handler = (): void => {
+      delivered++;
+      resolve();
+    };
+    bus.subscribe('price', handler, { endpoint: at('publish') });
   });
   const pulled = new Promise<void>((resolve) => {
-    bus.pull('task', () => (delivered++, resolve()));
+    bus.pull('task', () => {
+      delivered++;
+      resolve();
+    });
   });
   bus.respond('state', ({ body }) => body);
   // Receivers bind in the turn after they were made.
@@ -86,7 +93,7 @@ async function cycle(): Promise<number> {
 /** Asks until the answer is right or the time is up; answers the last one. */
 async function settled(isRight: (now: Holdings, earlier: Holdings) => boolean): Promise<Holdings> {
   const end = performance.now() + SETTLE_MS;
-  for (let earlier = holdings(); ; ) {
+  for (let earlier = holdings(); ;) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const now = holdings();
     if (isRight(now, earlier) || performance.now() > end) return now;

@@ -68,7 +68,14 @@ function block(ms: number): void {
 
 /** About 100 bytes of JSON. */
 function bodyOf(i: number): unknown {
-  return { symbol: 'BTC', price: 43210.5 + (i % 100), volume: 1234, side: 'buy', venue: 'XYZ', note: 'abcdefghijklmno' };
+  return {
+    symbol: 'BTC',
+    price: 43210.5 + (i % 100),
+    volume: 1234,
+    side: 'buy',
+    venue: 'XYZ',
+    note: 'abcdefghijklmno',
+  };
 }
 
 if (role === 'publish') await publish(first as 'leave-behind' | 'wait' | 'drop');

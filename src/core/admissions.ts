@@ -36,7 +36,7 @@ export class Admissions {
     const { topic } = call.ctx;
     const admitted = new Promise<Release | undefined>((resolve, reject) => {
       call.giveUp = (reason) => {
-        reject(reason as Error);
+        reject(reason);
         // A place that is given late goes straight back; a late refusal concerns nobody.
         answer.then((release) => {
           letGo(this.#kernel, release, 'respond');

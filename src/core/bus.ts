@@ -225,7 +225,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     const { clock } = this.#kernel;
     const publishes = topic !== undefined || this.#publishAtReady;
     const publisher = publishes ? this.#channels.publisher(this.#calls.place('publish', undefined)) : undefined;
-    const wanted = this.#channels.wanted(publishers);
+    const wanted = this.#channels.wanted(publishers, clock.now() + timeoutMs);
     if (topic !== undefined && publisher !== undefined) {
       assertTopic(topic);
       if (!this.#kernel.transport.features.subscriberCounts) throw unsupportedCounts();
@@ -273,7 +273,8 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
 
   /**
    * Stops taking messages in, lets handlers finish and queues leave for up to `timeoutMs`, closes every socket, and resolves with what
-   * was not delivered. Idempotent. The process then exits by itself.
+   * was not delivered. Idempotent. The process then exits by itself. A handler that closes its own bus must not await it: `close` waits
+   * for that handler.
    */
   close(options: CloseOptions = NO_OPTIONS): Promise<CloseReport> {
     if (this.#closing === undefined) {

@@ -4,6 +4,7 @@ import type { Kernel } from './kernel.ts';
 import { PublishChannel } from './publish-channel.ts';
 import { PullChannel } from './pull-channel.ts';
 import { PushChannel } from './push-channel.ts';
+import { Opening } from './opening.ts';
 import type { Wanted } from './readiness.ts';
 import { RequestChannel } from './request-channel.ts';
 import { RespondChannel } from './respond-channel.ts';
@@ -135,18 +136,20 @@ export class Channels implements ChannelMaps {
     );
   }
 
-  /** What `ready()` waits for. */
-  wanted(publishers: number): Wanted[] {
+  /** What `ready()` waits for, at most until `deadline` on the bus's clock. */
+  wanted(publishers: number, deadline: number): Wanted[] {
     const list: Wanted[] = [];
     for (const [pattern, map] of Object.entries(this.#maps()) as [
       keyof ChannelMaps,
       Map<string, { keeper: LinkKeeper<Link> }>,
     ][]) {
       for (const { keeper } of map.values()) {
+        const opening = new Opening(keeper, this.#kernel.clock, deadline);
         list.push({
           what: `${pattern} ${keeper.endpoint}`,
+          met: () => opening.met,
           wait: async (signal) => {
-            const link = (await keeper.ensure()) as unknown as Readied;
+            const link = (await opening.link(signal)) as unknown as Readied;
             // Who binds to be found works as soon as it is bound, whether anybody has come or not.
             if (keeper.mode === 'bind' && (pattern === 'pull' || pattern === 'respond')) return;
             // A bound puller works without anybody who pushes; who pushes waits for the puller.

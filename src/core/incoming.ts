@@ -58,7 +58,6 @@ export function admit(
   return all(releases);
 }
 
-
 /** Calls a release; one that throws is reported, and keeps no place of anybody else. */
 export function letGo(kernel: Kernel, release: Release | undefined, operation: Operation): void {
   try {

@@ -57,21 +57,26 @@ export class MessageStream implements AsyncIterableIterator<ReceiveContext> {
   }
 
   async next(): Promise<IteratorResult<ReceiveContext, undefined>> {
-    this.#current?.done();
-    this.#current = undefined;
+    this.#letGo();
     while (this.#queue.length === 0) {
       if (this.#ended) return { done: true, value: undefined };
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    // Another call of `next` may have been answered meanwhile: who asked again is done with it.
+    this.#letGo();
     this.#current = this.#queue.shift();
     return this.#current === undefined ? this.next() : { done: false, value: this.#current.message };
   }
 
   return(): Promise<IteratorResult<ReceiveContext, undefined>> {
-    this.#current?.done();
-    this.#current = undefined;
+    this.#letGo();
     this.end();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #letGo(): void {
+    this.#current?.done();
+    this.#current = undefined;
   }
 
   [Symbol.asyncIterator](): this {

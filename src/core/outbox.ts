@@ -2,12 +2,14 @@
  * The bounded queue in front of a sink: keeps the order of the calls and bounds what waits. {@link Writer} takes from it.
  *
  * - Slots leave a lane in the order in which they were reserved; a slot whose chain still runs holds back what comes after it.
+ *   Each reserved topic has a lane of its own.
  * - The queue accepts up to `hwm` messages and `maxBytes`; what comes then waits, in order, until there is room.
  */
 import { BusError } from './errors.ts';
 import { Lane } from './lane.ts';
 import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
 import { Slot } from './slot.ts';
+import { isReserved } from './topics.ts';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -48,7 +50,7 @@ export abstract class Outbox {
   /** Takes the next place in the order of calls. */
   reserve(topic: string): Slot {
     const slot = new Slot(topic, this.#release);
-    const key = this.#options.order === 'topic' ? topic : '';
+    const key = this.#laneOf(topic);
     let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = new Lane();
@@ -88,9 +90,14 @@ export abstract class Outbox {
     else this.checkIdle();
   };
 
+  /** The bus's own records wait behind no message: a heartbeat that stands behind a slow chain would make healthy subscribers reconnect. */
+  #laneOf(topic: string): string {
+    return this.#options.order === 'topic' || isReserved(topic) ? topic : '';
+  }
+
   /** Drops what was given up from the head of the slot's lane. */
   #tidy({ topic }: Slot): void {
-    const key = this.#options.order === 'topic' ? topic : '';
+    const key = this.#laneOf(topic);
     const lane = this.lanes.get(key);
     if (lane !== undefined && lane.first() === undefined) this.lanes.delete(key);
   }

@@ -13,6 +13,8 @@ export interface SealedRecord extends OutgoingRecord {
   readonly topic?: string;
   /** A record of the bus's own, which nobody counts. */
   readonly control?: boolean;
+  /** Brings the header block up to date. Not asked of published records, none of which needs it. */
+  seal?(): void;
 }
 
 /** What is offered to a `PacketSink`. */
@@ -31,7 +33,10 @@ export class OutgoingPacket {
 
   /** `[packet, ...large payloads]`, see docs/wire-format.md. */
   frames(): Uint8Array[] {
-    this.#frames ??= encodePacket(this.records, this.stamp);
+    if (this.#frames === undefined) {
+      if (this.topic === undefined) for (const record of this.records) record.seal?.();
+      this.#frames = encodePacket(this.records, this.stamp);
+    }
     return this.#frames;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Publishing to one endpoint: settles when the bounded queue has accepted the message, as zmq_send does. Adds heartbeats
  * with the last sequence of each topic that moved, so that subscribers find lost tails too, and answers ready probes. As a
- * full subscriber loses heartbeats like everything else, each names some topics again that did not move.
+ * full subscriber loses heartbeats like everything else, each names some topics again that did not move. A heartbeat may
+ * overtake messages in the queue: it names only sequences that the transport has taken.
  */
 import type { ClockTimer } from './clock.ts';
 import { BusError } from './errors.ts';
@@ -12,18 +13,22 @@ import type { OutgoingPacket } from './outgoing-packet.ts';
 import { outsideTraces } from './outside-traces.ts';
 import type { SendContext } from './send-context.ts';
 import { SendingChannel } from './sending-channel.ts';
-import type { Slot } from './slot.ts';
+import type { Slot, SlotOwner } from './slot.ts';
+import { topicFault } from './topics.ts';
 import type { Sender } from './transport.ts';
 import type { Wait } from './wait.ts';
 
 /** The topic of heartbeats; every native subscriber subscribes to it. */
 export const HEARTBEAT_TOPIC = '_tb.heartbeat';
 
-/** Streams named in one heartbeat record: keeps it below the size of a packet. */
-const STREAMS_PER_HEARTBEAT = 500;
+/** Streams named in one heartbeat record, at most: keeps it below the size of a packet. */
+export const STREAMS_PER_HEARTBEAT = 500;
 
 /** Streams that a heartbeat names again although they did not move: with so few topics each heartbeat names all. */
 const REPEATED_STREAMS = 50;
+
+/** Ready probes that are answered at once: those of more are tried again, with other topics. */
+const MAX_PROBES = 1000;
 
 /** Records per packet of published messages: the decoder's own limit. */
 const MAX_RECORDS = 8192;
@@ -36,6 +41,8 @@ export class PublishChannel extends SendingChannel<Sender> {
   #heartbeat: ClockTimer = undefined;
   /** The last heartbeat. */
   #told: Slot | undefined = undefined;
+  /** Topics of ready probes whose echo has not left yet. */
+  readonly #probes = new Set<string>();
   #closed = false;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {
@@ -54,7 +61,7 @@ export class PublishChannel extends SendingChannel<Sender> {
           patienceMs: settings.publishTimeoutMs / 4,
           patienceRecoveryMs: settings.failedSocketCooldownMs,
           onReadyProbe: (topic) => {
-            this.#control(topic, 'ready', JSON.stringify({ id: this.#id }));
+            this.#echo(topic);
           },
           onSubscribersChanged: () => {
             for (const check of this.#subscriberWaits) check();
@@ -168,20 +175,40 @@ export class PublishChannel extends SendingChannel<Sender> {
     for (let from = 0; from === 0 || from < streams.length; from += STREAMS_PER_HEARTBEAT) {
       const part = streams.slice(from, from + STREAMS_PER_HEARTBEAT);
       const told = part.map(({ topic, epoch, last }) => [topic, epoch, last]);
-      this.#told = this.#control(HEARTBEAT_TOPIC, 'heartbeat', JSON.stringify({ id: this.#id, streams: told }));
+      const { heartbeatMs: ms } = this.kernel.settings;
+      this.#told = this.#control(HEARTBEAT_TOPIC, 'heartbeat', JSON.stringify({ id: this.#id, ms, streams: told }));
     }
   }
 
+  /** Answers a probe. Probes come from outside, and a queue that is stuck must not grow with them. */
+  #echo(topic: string): void {
+    if (this.#probes.has(topic) || this.#probes.size >= MAX_PROBES || topicFault(topic) !== undefined) return;
+    const forget = (): void => {
+      this.#probes.delete(topic);
+    };
+    this.#probes.add(topic);
+    this.#control(topic, 'ready', JSON.stringify({ id: this.#id }), {
+      onQueued: ignore,
+      onSent: forget,
+      onFailed: forget,
+    });
+  }
+
   /** Sends a record of the bus's own: never counted, never seen by middleware; a lost one is sent again by the next heartbeat or probe. */
-  #control(topic: string, kind: 'heartbeat' | 'ready', payload: string): Slot {
+  #control(topic: string, kind: 'heartbeat' | 'ready', payload: string, owner?: SlotOwner): Slot {
     const slot = this.writer.reserve(topic);
     slot.headers = new MessageHeaders();
     slot.headerBlock = slot.headers.encode(KIND_NUMBERS[kind]);
     slot.payload = Buffer.from(payload);
     slot.control = true;
+    slot.owner = owner;
     this.writer.fill(slot);
     return slot;
   }
+}
+
+function ignore(): void {
+  // Nobody waits for the bus's own records.
 }
 
 function noSubscribers(ctx: SendContext, endpoint: string, limitMs: number): BusError {

@@ -1,12 +1,15 @@
 /** `ready()`: waits until everything that a bus has opened works, and says what does not when the time is up. */
 import type { Clock } from './clock.ts';
 import { BusError, messageOf } from './errors.ts';
+import { LONGEST_MS } from './option-checks.ts';
 
 /** One thing to wait for. */
 export interface Wanted {
   /** As the error names it: pattern and endpoint. */
   readonly what: string;
   readonly wait: (signal: AbortSignal) => Promise<void>;
+  /** What it has met so far, for when the time is up. */
+  readonly met?: () => unknown;
 }
 
 /** Resolves when all have. @throws BusError NOT_READY naming the rest, UNSUPPORTED, ABORTED */
@@ -18,9 +21,12 @@ export async function allReady(
 ): Promise<void> {
   const stop = new AbortController();
   const missing = new Map<string, string>();
-  const timer = clock.setTimeout(() => {
-    stop.abort(new Error('no answer yet'));
-  }, timeoutMs);
+  const late = new Error('no answer yet');
+  const end = (): void => {
+    stop.abort(late);
+  };
+  // What is longer than a timer takes would be over at once.
+  const timer = timeoutMs === Infinity ? undefined : clock.setTimeout(end, Math.min(timeoutMs, LONGEST_MS));
   const onAbort = (): void => {
     stop.abort(new BusError('ABORTED', 'ready() was ended by its caller', { cause: signal?.reason }));
   };
@@ -29,17 +35,17 @@ export async function allReady(
   let fatal: BusError | undefined;
   try {
     await Promise.all(
-      wanted.map(async ({ what, wait }) => {
+      wanted.map(async ({ what, wait, met }) => {
         try {
           await untilAborted(wait(stop.signal), stop.signal);
         } catch (error) {
-          missing.set(what, messageOf(error));
+          missing.set(what, messageOf((error === late ? met?.() : undefined) ?? error));
           if (error instanceof BusError && (error.code === 'UNSUPPORTED' || error.code === 'ABORTED')) fatal ??= error;
         }
       }),
     );
   } finally {
-    clock.clearTimeout(timer);
+    if (timer !== undefined) clock.clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
     stop.abort();
   }

@@ -5,7 +5,7 @@
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
 import { Arrival, closedBefore } from './arrival.ts';
-import type { Operation, Series } from './counters.ts';
+import type { Operation } from './counters.ts';
 import { BusError } from './errors.ts';
 import { admit, letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
@@ -62,7 +62,7 @@ export abstract class ReceivingChannel {
     this.operation = options.operation;
     this.#pattern = options.pattern;
     this.intake = new Intake(kernel.settings.hwmInbound);
-    this.routes = new Routes((topic) => this.#series(topic));
+    this.routes = new Routes((topic) => kernel.counters.received.series(options.operation, topic));
     this.keeper = new LinkKeeper(kernel, {
       operation: options.operation,
       endpoint: options.endpoint,
@@ -192,13 +192,10 @@ export abstract class ReceivingChannel {
       const wait = subscribers[index]?.limiter?.enter();
       if (wait !== undefined) return wait.then(() => this.#enterLimits(ctx, arrival, index + 1));
     }
-    if (ctx.cancelled) {
-      this.#leave(arrival);
-      return undefined;
-    }
     let release: ReturnType<typeof admit>;
     try {
-      release = admit(this.kernel.admits, ctx);
+      // The bus may have closed while it waited.
+      release = ctx.cancelled ? undefined : admit(this.kernel.admits, ctx);
     } catch (error) {
       this.#refuse(ctx, arrival, error);
       return undefined;
@@ -249,9 +246,5 @@ export abstract class ReceivingChannel {
   #unhandled(topic: string, ctx?: ReceiveContext): void {
     const error = closedBefore(topic, this.endpoint);
     this.kernel.reporter.inboundDropped(error, this.operation, ctx);
-  }
-
-  #series(topic: string): Series {
-    return this.kernel.counters.received.series(this.operation, topic);
   }
 }

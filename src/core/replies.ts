@@ -123,7 +123,11 @@ function codeOf(error: unknown, request: ReceiveContext): string {
   if (!(error instanceof BusError)) return handled ? 'HANDLER_FAILED' : 'REJECTED';
   // The bus that closes has told the handler to stop, and that is what the handler says.
   if (request.cancelled && error === request.signal.reason) return error.code;
-  return handled && error.code !== 'NO_HANDLER' && error.code !== 'SERIALIZE_FAILED' ? 'HANDLER_FAILED' : error.code;
+  // What the fallback says when nobody else answers, and what its own reply met; not what a request of a handler came to.
+  const isOwn =
+    (error.code === 'NO_HANDLER' && request.subscription === undefined) ||
+    (error.code === 'SERIALIZE_FAILED' && error.topic === request.topic);
+  return handled && !isOwn ? 'HANDLER_FAILED' : error.code;
 }
 
 /** Nobody is there, or nobody reads: another answer would not arrive either. */

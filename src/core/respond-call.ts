@@ -17,7 +17,7 @@ export class RespondCall implements Delivery, Expirable {
   /** Nobody waits for the answer any more. While the bus closes, the caller of a cancelled call still does. */
   abandoned = false;
   /** How the wait that it is in is given up: that rejects with the reason. */
-  giveUp: ((reason: unknown) => void) | undefined = undefined;
+  giveUp: ((reason: Error) => void) | undefined = undefined;
   readonly #run: (call: RespondCall) => Promise<void>;
 
   constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: RespondCall) => Promise<void>) {
@@ -46,7 +46,7 @@ export class RespondCall implements Delivery, Expirable {
   }
 
   /** Aborts the handler's signal; one that has not started waits no longer, and leaves its place to others. */
-  cancel(reason: unknown): void {
+  cancel(reason: Error): void {
     this.ctx.cancel(reason);
     this.giveUp?.(reason);
   }

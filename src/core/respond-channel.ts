@@ -90,7 +90,7 @@ export class RespondChannel {
     await this.keeper.close();
   }
 
-  cancelRunning(reason: unknown): number {
+  cancelRunning(reason: Error): number {
     let running = 0;
     for (const call of this.#calls.values()) {
       if (call.ctx.handled) running++;

@@ -10,6 +10,7 @@ import { LinkKeeper } from './link-keeper.ts';
 import type { OutgoingPacket } from './outgoing-packet.ts';
 import type { OutChannel, SendContext } from './send-context.ts';
 import type { Slot, SlotOwner } from './slot.ts';
+import { restamp } from './stamp.ts';
 import { Streams } from './streams.ts';
 import type { Link, LinkSpec, PacketSink } from './transport.ts';
 import { Wait } from './wait.ts';
@@ -50,6 +51,9 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     // Nobody waits for it any more: from here on it is the channel's.
     onQueued: (slot) => {
       slot.owner = this;
+    },
+    onSealing: ({ ctx }, slot) => {
+      restamp(this.kernel, ctx, slot);
     },
   };
 

@@ -4,11 +4,12 @@ import type { ClockTimer } from './clock.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Middleware } from './middleware.ts';
+import { LONGEST_MS } from './option-checks.ts';
 import { RespondChannel } from './respond-channel.ts';
 
 /** Options of `close()`. */
 export interface CloseOptions {
-  /** How long handlers may finish and queues may leave. @default 5000 */
+  /** How long handlers may finish and queues may leave; `Infinity` is as long as it takes. @default 5000 */
   readonly timeoutMs?: number;
   /** After `timeoutMs` abort the `signal` of what still runs; `false` waits for it, however long. @default true */
   readonly cancelRunning?: boolean;
@@ -43,10 +44,14 @@ export async function shutDown(
 ): Promise<CloseReport> {
   const { clock } = kernel;
   const timers: ClockTimer[] = [];
-  const after = (ms: number): Promise<void> => new Promise((resolve) => timers.push(clock.setTimeout(resolve, ms)));
-  let isLate = false;
+  const after = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      // Without an end there is nothing to wait for, and what is longer than a timer takes would be over at once.
+      if (ms !== Infinity) timers.push(clock.setTimeout(resolve, Math.min(ms, LONGEST_MS)));
+    });
+  const time = { isUp: false };
   const timeUp = after(timeoutMs).then(() => {
-    isLate = true;
+    time.isUp = true;
   });
 
   const receiving = channels.receiving;
@@ -64,7 +69,7 @@ export async function shutDown(
   onDrained();
 
   // Handlers may have used up the time; what they sent last still gets as long as any socket gets to leave.
-  const flushed = isLate ? after(kernel.settings.closeLingerMs) : timeUp;
+  const flushed = time.isUp ? after(kernel.settings.closeLingerMs) : timeUp;
   const replying = receiving.filter((one) => one instanceof RespondChannel);
   const [left] = await Promise.all([
     Promise.all(channels.sending.map((one) => one.close(flushed))),

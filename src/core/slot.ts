@@ -18,6 +18,8 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 
 /** What becomes of a slot, told once each to whoever filled it. */
 export interface SlotOwner {
+  /** It is about to be encoded, once for each offer: the last moment for what depends on the time. */
+  onSealing?(slot: Slot): void;
   /** The queue has accepted it. */
   onQueued(slot: Slot): void;
   /** The transport has accepted it. */
@@ -46,6 +48,10 @@ export class Slot implements SealedRecord {
   constructor(topic: string, release: (slot: Slot) => void) {
     this.topic = topic;
     this.#release = release;
+  }
+
+  seal(): void {
+    this.owner?.onSealing?.(this);
   }
 
   /** Gives the place up; does nothing once it was sent. */

@@ -1,6 +1,8 @@
 /** The bus's own headers, set after the body has become bytes and before anything signs or encrypts. */
 import type { Kernel } from './kernel.ts';
+import { KIND_NUMBERS } from './kinds.ts';
 import type { SendContext } from './send-context.ts';
+import type { Slot } from './slot.ts';
 
 /** Published topics travel as a frame of their own; everything else carries its topic here. */
 export function stamp(kernel: Kernel, ctx: SendContext): void {
@@ -12,8 +14,31 @@ export function stamp(kernel: Kernel, ctx: SendContext): void {
   }
   headers.set('topic', ctx.topic).set('sender', kernel.serviceName);
   if (ctx.correlation !== undefined) headers.set('correlation', ctx.correlation);
-  if (ctx.pattern === 'request' && ctx.deadline !== undefined) {
-    // A duration, never a wall clock: the two machines need not agree on the time.
-    headers.set('timeout-ms', String(Math.max(0, Math.ceil(ctx.deadline - kernel.clock.now()))));
+  if (ctx.pattern === 'request' && ctx.deadline !== undefined && ctx.deadline !== Infinity) {
+    headers.set('timeout-ms', remaining(kernel, ctx.deadline));
   }
+}
+
+/**
+ * Brings the remaining time of a request up to date when its packet is made: it may have waited for its turn or for a peer. Where a
+ * step has sealed the headers the time is that of its chain, and only the caller notices the difference.
+ */
+export function restamp(kernel: Kernel, { kind, deadline }: SendContext, slot: Slot): void {
+  const { headers } = slot;
+  if (
+    kind !== 'request' ||
+    deadline === undefined ||
+    deadline === Infinity ||
+    kernel.chains.sealsPayload ||
+    headers.frozen
+  )
+    return;
+  const now = remaining(kernel, deadline);
+  if (headers.get('timeout-ms') === now) return;
+  slot.headerBlock = headers.set('timeout-ms', now).encode(KIND_NUMBERS.request);
+}
+
+/** A duration, never a wall clock: the two machines need not agree on the time. */
+function remaining({ clock }: Kernel, deadline: number): string {
+  return String(Math.max(0, Math.ceil(deadline - clock.now())));
 }

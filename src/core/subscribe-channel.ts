@@ -1,21 +1,22 @@
 /**
  * Subscriptions to one endpoint: every handler whose pattern matches gets the message. Watches the sequences of each
- * (epoch, topic) for gaps; where a payload step verifies messages, only verified ones move that watch.
+ * (epoch, topic) for gaps; where a payload step verifies messages, only verified ones move that watch, and heartbeats do not.
  */
 import { GapDetector } from './gap-detector.ts';
 import type { Gap } from './gap-detector.ts';
 import { BusError, messageOf } from './errors.ts';
 import { HandlerErrors } from './incoming.ts';
 import type { Kernel } from './kernel.ts';
+import { KIND_NUMBERS } from './kinds.ts';
 import { logAt } from './logger.ts';
-import type { DecodedPacket } from './packet.ts';
-import { HEARTBEAT_TOPIC } from './publish-channel.ts';
+import type { DecodedPacket, DecodedRecord } from './packet.ts';
+import { HEARTBEAT_TOPIC, STREAMS_PER_HEARTBEAT } from './publish-channel.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { ReceivingChannel } from './receiving-channel.ts';
 import type { Route } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
 import { settling } from './subscriber.ts';
-import { isReserved, matchesPattern } from './topics.ts';
+import { isReserved, matchesPattern, messageTopicFault } from './topics.ts';
 import type { IncomingPacket, Receiver } from './transport.ts';
 
 /** See the head of this file. */
@@ -120,30 +121,31 @@ export class SubscribeChannel extends ReceivingChannel {
   }
 
   #heartbeat(packet: DecodedPacket): void {
-    for (const { payload } of packet.records) {
-      for (const [topic, epoch, last] of readHeartbeat(payload, (error) => {
-        this.kernel.reporter.inboundDropped(error, 'subscribe');
-      })) {
-        const route = this.routes.for(topic);
-        if (route.subscribers.length > 0) this.#inItsTurn(route, () => this.#gaps.heartbeat(topic, epoch, last));
+    // Nobody has signed a heartbeat: where messages are verified before they move the watch, it may not (docs/decisions.md).
+    if (this.kernel.chains.verifiesPayload) return;
+    for (const record of packet.records) {
+      for (const [topic, epoch, last] of this.#readHeartbeat(record)) {
+        if (this.routes.wants(topic)) this.#gaps.heartbeat(topic, epoch, last);
       }
     }
   }
 
-  /** Where messages are verified first, those that were read before the heartbeat may still be on their way to the watch. */
-  #inItsTurn({ gate }: Route, tell: () => void): void {
-    if (!this.kernel.chains.verifiesPayload) {
-      tell();
-      return;
-    }
-    const ticket = gate.issue();
-    const enter = (): void => {
-      gate.pass(ticket);
-      tell();
+  /** The streams that a heartbeat names; one that is not what a bus sends is counted as dropped and told as nothing. */
+  #readHeartbeat({ kind, payload }: DecodedRecord): readonly StreamEnd[] {
+    const refused = (what: string, cause?: unknown): readonly StreamEnd[] => {
+      const error = new BusError('MALFORMED_PACKET', what, { endpoint: this.endpoint, cause });
+      this.kernel.reporter.inboundDropped(error, 'subscribe');
+      return [];
     };
-    const turn = gate.turn(ticket);
-    if (turn === undefined) enter();
-    else void turn.then(enter);
+    if (kind !== KIND_NUMBERS.heartbeat) return refused('a record that is no heartbeat where heartbeats are');
+    try {
+      const { streams } = JSON.parse(payload.toString('utf8')) as { streams?: unknown };
+      if (!Array.isArray(streams)) return refused('a heartbeat names no streams');
+      if (streams.length > STREAMS_PER_HEARTBEAT) return refused('a heartbeat names more streams than one may');
+      return streams.every(isStreamEnd) ? streams : refused('a heartbeat names what is no stream');
+    } catch (error) {
+      return refused('a heartbeat is not readable', error);
+    }
   }
 
   #tell(gap: Gap): void {
@@ -157,20 +159,12 @@ export class SubscribeChannel extends ReceivingChannel {
 
 type StreamEnd = readonly [topic: string, epoch: number, last: number];
 
-/** The streams that a heartbeat names; one that is not what a bus sends is reported and told as nothing. */
-function readHeartbeat(payload: Buffer, refuse: (error: BusError) => void): readonly StreamEnd[] {
-  try {
-    const { streams } = JSON.parse(payload.toString('utf8')) as { streams?: unknown };
-    if (Array.isArray(streams) && streams.every(isStreamEnd)) return streams;
-    refuse(new BusError('MALFORMED_PACKET', 'a heartbeat names no streams'));
-  } catch (error) {
-    refuse(new BusError('MALFORMED_PACKET', 'a heartbeat is not readable', { cause: error }));
-  }
-  return [];
-}
-
 function isStreamEnd(value: unknown): value is StreamEnd {
   if (!Array.isArray(value) || value.length !== 3) return false;
   const [topic, epoch, last] = value as unknown[];
-  return typeof topic === 'string' && Number.isSafeInteger(epoch) && Number.isSafeInteger(last);
+  return typeof topic === 'string' && messageTopicFault(topic) === undefined && isCount(epoch, 1) && isCount(last, 0);
+}
+
+function isCount(value: unknown, least: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= least;
 }

@@ -18,6 +18,8 @@ export interface WaitHooks {
   onGivenUp(wait: Wait, error: BusError): void;
   /** The slot is the channel's now: nobody waits any more (published and queued). */
   onQueued(slot: Slot): void;
+  /** The slot is about to be encoded. */
+  onSealing?(wait: Wait, slot: Slot): void;
 }
 
 /** See the head of this file. */
@@ -55,6 +57,10 @@ export class Wait implements SlotOwner, PendingCall {
     this.ctx.accepted = true;
     this.#hooks.onQueued(slot);
     this.succeed();
+  }
+
+  onSealing(slot: Slot): void {
+    this.#hooks.onSealing?.(this, slot);
   }
 
   onSent(): void {

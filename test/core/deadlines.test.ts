@@ -172,8 +172,7 @@ test('whatever is added and removed: what remains expires within a tick after it
         plan.forEach(({ after, removedAt }, index) => {
           const { expiredAt } = entries[index]!;
           if (expiredAt === undefined) assert.ok(removedAt !== null && removedAt <= after + TICK_MS + 1);
-          else
-            assert.ok(expiredAt - start >= after && expiredAt - start <= after + TICK_MS + 1, `${String(expiredAt)}`);
+          else assert.ok(expiredAt - start >= after && expiredAt - start <= after + TICK_MS + 1, String(expiredAt));
         });
         assert.equal(clock.pending, 0);
       },

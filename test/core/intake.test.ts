@@ -58,3 +58,18 @@ test('a few in flight need no breather; after a burst reading pauses until they 
   await Promise.resolve();
   assert.equal(settled, true, 'at once, not with the next turn');
 });
+
+test('a packet of which more is to come in keeps it from being idle', async () => {
+  const intake = new Intake(5);
+  void intake.enter();
+  intake.hold();
+  let idle = false;
+  void intake.idle().then(() => (idle = true));
+  intake.leave();
+  await turns(1);
+  assert.equal(idle, false);
+  assert.equal(intake.inFlight, 0);
+  intake.unhold();
+  await turns(1);
+  assert.equal(idle, true);
+});

@@ -86,3 +86,18 @@ test('tryEnter says whether there is room, and never waits', () => {
   limiter.leave();
   assert.equal(limiter.tryEnter(), true);
 });
+
+test('a wait that is taken back rejects and leaves the queue; a place that was given stays', async () => {
+  const limiter = new Limiter(1, 10, 'block');
+  const [a, b] = [{}, {}];
+  assert.equal(limiter.start('t', a), undefined);
+  const waiting = limiter.start('t', b)!;
+  const next = limiter.start('t', {})!;
+  limiter.giveUp(a, new Error('it runs already'));
+  limiter.giveUp(b, new Error('no longer wanted'));
+  await assert.rejects(waiting, /no longer wanted/);
+  limiter.end();
+  await next;
+  limiter.end();
+  assert.equal(limiter.start('t'), undefined);
+});

@@ -4,13 +4,10 @@ import { Bus } from '../../src/core/bus.ts';
 import type { CoreBusOptions } from '../../src/core/options.ts';
 import { PREDECESSOR_KEYS } from '../../src/core/option-names.ts';
 import { MessageBus } from '../../src/message-bus.ts';
-import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { memory } from '../../src/transports/memory.ts';
 
-const make = (options: object): Bus =>
-  new Bus({ serviceName: 's', transport: memory(), ...options } as unknown as CoreBusOptions);
-const makeMessageBus = (config: object): MessageBus =>
-  new MessageBus('s', { transport: memory(), ...config } as MessageBusConfig);
+const make = (options: object): Bus => new Bus({ serviceName: 's', transport: memory(), ...options });
+const makeMessageBus = (config: object): MessageBus => new MessageBus('s', { transport: memory(), ...config });
 
 /** Bad values of each option, and what the error says of it. */
 const BAD: Readonly<Record<string, { readonly expected: string; readonly values: readonly unknown[] }>> = {

@@ -30,6 +30,23 @@ test('a ticket that will never come is passed over, also when it is not its turn
   assert.equal(gate.turn(gate.issue()), undefined);
 });
 
+test('a ticket that is given up while somebody waits with it lets them go at once, and is remembered no longer', async () => {
+  const gate = new OrderGate();
+  const [first, second, third] = [gate.issue(), gate.issue(), gate.issue()];
+  const log: string[] = [];
+  const givenUp = gate.turn(second)!.then(() => log.push('second'));
+  gate.pass(second);
+  await givenUp;
+  assert.deepEqual(log, ['second']);
+  assert.equal(gate.turn(second), undefined, 'asked for afterwards it waits for nobody either');
+  const last = gate.turn(third)!.then(() => log.push('third'));
+  assert.equal(gate.idle, false);
+  gate.pass(first);
+  await last;
+  gate.pass(third);
+  assert.equal(gate.idle, true);
+});
+
 test('passing twice does nothing', () => {
   const gate = new OrderGate();
   const [first, second] = [gate.issue(), gate.issue()];

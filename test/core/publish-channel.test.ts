@@ -6,7 +6,7 @@ import type { IncomingPacket, Receiver, Transport } from '../../src/core/transpo
 import { memory } from '../../src/transports/memory.ts';
 import { bounded, Gate, until } from '../transports/conformance/waiting.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
-import { codeOf, deferred, memoryBus, RecordingLogger } from '../support/memory-bus.ts';
+import { codeOf, codesTold, deferred, memoryBus, RecordingLogger } from '../support/memory-bus.ts';
 import type { TestContext } from 'node:test';
 
 /** A subscriber below the bus: it sees every packet, heartbeats included, and reads only when it is told to. */
@@ -24,7 +24,7 @@ async function tap(t: TestContext, transport: Transport, pattern = '>', hwmPacke
     clock: new FakeClock(),
     logger: new RecordingLogger(),
     events: { onPeerConnected() {}, onPeerDisconnected() {}, onFailure() {}, onFact() {} },
-    onMalformed: assert.fail,
+    onMalformed: (error) => assert.fail(error),
     async onPacket(incoming) {
       packets.push(incoming);
       await reading.opened;
@@ -254,10 +254,7 @@ test('a queued message that the transport refuses later is counted, logged and g
   assert.equal(bus.metrics().outbound_dropped, 1);
   assert.equal(bus.metrics().messages_sent, 0);
   assert.equal(bus.metrics().errors, 1);
-  assert.deepEqual(
-    told.map(({ error }) => (error as BusError).code),
-    ['MESSAGE_TOO_LARGE'],
-  );
+  assert.deepEqual(codesTold(told), ['MESSAGE_TOO_LARGE']);
   assert.match(logger.at('error').join(), /a queued message was lost/);
 });
 
@@ -292,4 +289,87 @@ test('a publish that fails while its chain runs gives its place up: those behind
   await turns();
   assert.equal(other.bus.metrics().messages_sent, 1);
   assert.deepEqual(topics(), []);
+});
+
+test('heartbeats pass a message whose step takes long, and name only what has left', async (t) => {
+  const transport = memory();
+  const clock = new FakeClock();
+  const hold = deferred();
+  const { bus } = memoryBus(t, {
+    transport,
+    clock,
+    heartbeatMs: 50,
+    publishTimeoutMs: 10_000,
+    stack: [
+      {
+        name: 'slow',
+        stage: 'payload',
+        async send(ctx, next) {
+          if (ctx.topic === 'slow') await hold.promise;
+          await next();
+        },
+      },
+    ],
+  });
+  const { heartbeats, topics } = await tap(t, transport);
+  await bus.publish('before', Buffer.from('x'));
+  const slow = bus.publish('slow', Buffer.from('x'));
+  await bus.publish('behind', Buffer.from('x'));
+  await clock.pass(500, 50);
+  assert.ok(heartbeats().length >= 8, String(heartbeats().length));
+  assert.deepEqual([...new Set(heartbeats().flatMap((streams) => streams.map(([topic]) => topic)))], ['before']);
+  hold.resolve();
+  await slow;
+  await until(() => topics().includes('behind'), 'the rest');
+  assert.deepEqual(
+    topics().filter((topic) => topic !== HEARTBEAT_TOPIC),
+    ['before', 'slow', 'behind'],
+  );
+});
+
+test('a heartbeat says how often there is one', async (t) => {
+  const transport = memory();
+  const clock = new FakeClock();
+  const { bus } = memoryBus(t, { transport, clock, heartbeatMs: 70 });
+  const { packets } = await tap(t, transport);
+  await bus.publish('a', 1);
+  await clock.pass(70, 10);
+  await until(() => packets.some(({ topic }) => topic === HEARTBEAT_TOPIC), 'a heartbeat');
+  const beat = packets.find(({ topic }) => topic === HEARTBEAT_TOPIC)!;
+  assert.equal((JSON.parse(beat.packet.records[0]!.payload.toString()) as { ms: unknown }).ms, 70);
+});
+
+test('ready probes that cannot be answered yet are bounded, and one topic is answered once', async (t) => {
+  const transport = memory();
+  let probe: ((topic: string) => void) | undefined;
+  const probing: Transport = {
+    ...transport,
+    openPublisher: (spec) => {
+      probe = (topic) => spec.onReadyProbe(topic);
+      return transport.openPublisher(spec);
+    },
+  };
+  const { bus } = memoryBus(t, { transport: probing, hwmPackets: 1, slowSubscribers: 'wait' });
+  const { stop, go, topics } = await tap(t, transport, '_tb.ready.', 1);
+  const { stop: stopAll, go: goAll } = await tap(t, transport, '>', 1);
+  await bus.publish('a', 1);
+  await turns();
+  stop();
+  stopAll();
+  for (let index = 0; index < 8; index++) {
+    await bus.publish('a', 1);
+    await turns();
+  }
+  for (let index = 0; index < 5000; index++) probe!(`_tb.ready.${String(index)}`);
+  for (let index = 0; index < 5000; index++) probe!('_tb.ready.same');
+  probe!(`_tb.ready.${'x'.repeat(10_000)}`);
+  await turns();
+  assert.ok(bus.stats().queued_messages <= 1100, String(bus.stats().queued_messages));
+  go();
+  goAll();
+  await until(() => bus.stats().queued_messages === 0, 'the queue to leave');
+  probe!('_tb.ready.later');
+  await turns(8);
+  assert.ok(bus.stats().queued_messages === 0, 'there is room for probes again');
+  assert.ok(!topics().some((topic) => topic.length > 100));
 });

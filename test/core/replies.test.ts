@@ -42,10 +42,10 @@ async function asker(t: TestContext, transport: Transport, clock: FakeClock) {
     }
     await turns(20);
   };
-  return { ask, answers, read: () => reading.open() };
+  return { ask, answers, read: () => reading.open(), close: () => link.close() };
 }
 
-function responder(t: TestContext, hwmInbound: number) {
+function responder(t: TestContext, hwmInbound: number, replySendTimeoutMs = 200) {
   const transport = memory();
   const clock = new FakeClock();
   // Closing after a failed assertion needs time to pass.
@@ -56,7 +56,7 @@ function responder(t: TestContext, hwmInbound: number) {
     hwmInbound,
     hwmOutbound: 10,
     hwmPackets: 1,
-    replySendTimeoutMs: 200,
+    replySendTimeoutMs,
     logLevel: 'silent',
   });
   return { ...rig, transport, clock };
@@ -120,17 +120,26 @@ test('a reply is given up after replySendTimeoutMs, the wait for room included, 
   assert.match(told[0]!.error.message, /^SEND_TIMEOUT: .*limit 200 ms\).*replySendTimeoutMs/);
 });
 
-test('replies that wait for room are given up when the bus closes', async (t) => {
+test('replies that wait for room are given up when their peer goes, and when the bus closes', async (t) => {
   forbidUnhandledRejections(t);
-  const { bus, transport, clock, told } = responder(t, 1000);
+  const { bus, transport, clock, told } = responder(t, 1000, 60_000);
+  const codes = (): unknown[] => [...new Set(told.map(({ error }) => (error as { code?: string }).code))];
   bus.respond('state', () => 1);
   await bus.ready();
-  const { ask } = await asker(t, transport, clock);
-  await ask(40);
+  const gone = await asker(t, transport, clock);
+  await gone.ask(100);
+  assert.ok(bus.stats().in_flight_handlers > 10);
+  await gone.close();
+  await until(() => bus.stats().in_flight_handlers === 0, 'the places to be free');
+  assert.deepEqual(codes(), ['PEER_GONE']);
+
+  told.length = 0;
+  const stuck = await asker(t, transport, clock);
+  await stuck.ask(100);
   const closing = bus.close({ timeoutMs: 20 });
   let closed = false;
   void closing.then(() => (closed = true));
   await until(() => (clock.advance(10), closed), 'the bus to close');
-  assert.ok(told.length >= 20, String(told.length));
-  assert.deepEqual([...new Set(told.map(({ error }) => (error as { code?: string }).code))], ['CLOSED']);
+  assert.ok(told.length > 20, String(told.length));
+  assert.deepEqual(codes(), ['CLOSED']);
 });

@@ -53,7 +53,47 @@ test('a flood of topics is bounded, and those that come back work as before', ()
   const { routes, names } = table();
   routes.add(new Subscriber('t.*', undefined, undefined));
   const first = routes.for('t.0');
-  for (let index = 0; index < 10_001; index++) routes.for(`t.${String(index)}`);
-  assert.notEqual(routes.for('t.0'), first, 'it was forgotten');
+  for (let index = 1; index < 10_001; index++) routes.for(`t.${String(index)}`);
+  assert.equal(routes.known('t.0'), undefined, 'it was forgotten');
+  assert.notEqual(routes.for('t.0'), first);
   assert.deepEqual(names('t.0'), ['t.*']);
+});
+
+test('what is forgotten is a topic that was not asked for again', () => {
+  const { routes } = table();
+  const busy = routes.for('busy');
+  routes.for('once');
+  for (let index = 0; index < 9999; index++) {
+    routes.for(`t.${String(index)}`);
+    routes.for('busy');
+  }
+  assert.equal(routes.known('busy'), busy);
+  assert.equal(routes.known('once'), undefined);
+});
+
+test('a topic whose messages are on their way is never forgotten, however many others come', () => {
+  const { routes } = table();
+  const waiting = Array.from({ length: 10_010 }, (_, index) => routes.for(`w.${String(index)}`));
+  const [first] = waiting;
+  assert.equal(routes.known('w.0'), undefined, 'idle, it was forgotten');
+  const tickets = waiting.map((_, index) => routes.for(`w.${String(index)}`).gate.issue());
+  const gates = waiting.map((_, index) => routes.known(`w.${String(index)}`)?.gate);
+  assert.notEqual(gates[0], first?.gate);
+  for (let index = 0; index < 20; index++) routes.for(`t.${String(index)}`);
+  assert.ok(gates.every((gate, index) => gate !== undefined && gate === routes.known(`w.${String(index)}`)?.gate));
+  // Once they have entered the table shrinks again.
+  gates.forEach((gate, index) => gate?.pass(tickets[index] ?? 0));
+  for (let index = 0; index < 20; index++) routes.for(`u.${String(index)}`);
+  const known = waiting.filter((_, index) => routes.known(`w.${String(index)}`) !== undefined);
+  assert.ok(known.length <= 10_000, String(known.length));
+});
+
+test('asking whether a topic is wanted makes no route', () => {
+  const { routes } = table();
+  routes.add(new Subscriber('price.*', undefined, undefined));
+  assert.deepEqual([routes.wants('price.tick'), routes.wants('state')], [true, false]);
+  assert.deepEqual([routes.known('price.tick'), routes.known('state')], [undefined, undefined]);
+  const route = routes.for('price.tick');
+  assert.equal(routes.known('price.tick'), route);
+  assert.equal(routes.wants('price.tick'), true);
 });

@@ -57,16 +57,28 @@ test('a sender that closes under load: what it accepted arrives, every call sett
 });
 
 test('a receiver that closes under load: what runs finishes, nothing starts afterwards, every call settles, the process ends by itself', async (t) => {
-  const { attempted, settled, books, closed, running, runningAtClose, startedAfterClose } = await run<Report>(t, 'receiver');
+  const { attempted, settled, books, closed, running, runningAtClose, startedAfterClose } = await run<Report>(
+    t,
+    'receiver',
+  );
   assert.equal(settled, attempted);
   assert.deepEqual(closed, CLEAN);
-  assert.deepEqual({ running, runningAtClose, startedAfterClose }, { running: 0, runningAtClose: 0, startedAfterClose: 0 });
+  assert.deepEqual(
+    { running, runningAtClose, startedAfterClose },
+    { running: 0, runningAtClose: 0, startedAfterClose: 0 },
+  );
   for (const { duplicated } of Object.values(books)) assert.equal(duplicated, 0);
   assert.equal(books.request.lost, 0, 'who got a reply was handled');
   // Those who asked meanwhile were told, or found nobody.
   const told = ['CLOSED', 'COOLING_DOWN', 'REQUEST_TIMEOUT', 'SEND_TIMEOUT'];
-  assert.deepEqual(books.request.codes.filter((code) => !told.includes(code)), []);
-  assert.deepEqual(books.push.codes.filter((code) => !told.includes(code)), []);
+  assert.deepEqual(
+    books.request.codes.filter((code) => !told.includes(code)),
+    [],
+  );
+  assert.deepEqual(
+    books.push.codes.filter((code) => !told.includes(code)),
+    [],
+  );
 });
 
 test('both ends close at once, one of them twice: one report, every call settles, the process ends by itself', async (t) => {
@@ -98,7 +110,9 @@ test('requests in flight when their bus closes are told so, and do not hold the 
 });
 
 test('closing is idempotent, ends every handle, and a closed bus says what it is', async (t) => {
-  const { bus } = party(t, 'service', { endpoints: { publish: { bind: FREE }, pull: { bind: FREE }, respond: { bind: FREE } } });
+  const { bus } = party(t, 'service', {
+    endpoints: { publish: { bind: FREE }, pull: { bind: FREE }, respond: { bind: FREE } },
+  });
   bus.pull();
   bus.respond();
   await addressOf(bus, 'respond');

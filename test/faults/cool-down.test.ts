@@ -51,7 +51,10 @@ test('a hand-over that times out: calls fail at once and are counted until the w
   const clock = new FakeClock();
   const { transport, opened } = counted();
   const endpoint = await freeEndpoint();
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } }, ...coolingParty(clock, transport) });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: [endpoint] } },
+    ...coolingParty(clock, transport),
+  });
   await timesOut(clock, bus.request('state', 1), 'SEND_TIMEOUT');
   assert.equal(bus.stats().cooling_down, 1);
   assert.equal(opened(), 1);
@@ -84,7 +87,10 @@ test('the cool-down of an endpoint ends at once when its peer connects, without 
   const clock = new FakeClock();
   const { transport, opened } = counted();
   const endpoint = await freeEndpoint();
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } }, ...coolingParty(clock, transport) });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: [endpoint] } },
+    ...coolingParty(clock, transport),
+  });
   await timesOut(clock, bus.request('state', 1), 'SEND_TIMEOUT');
   await assert.rejects(bus.request('state', 2), { code: 'COOLING_DOWN' });
 
@@ -106,7 +112,10 @@ test('a responder that is connected and says nothing at all cools down; after th
   const responder = party(t, 'responder', { endpoints: { respond: { bind: FREE } } });
   responder.bus.respond('state', ({ body }) => (mute ? new Promise(() => {}) : body));
   const endpoint = await addressOf(responder.bus, 'respond');
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } }, ...coolingParty(clock, transport) });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: [endpoint] } },
+    ...coolingParty(clock, transport),
+  });
   const call = bus.request('state', 1);
   await until(() => bus.metrics().messages_sent === 1, 'the request to leave');
   await timesOut(clock, call, 'REQUEST_TIMEOUT');
@@ -127,7 +136,10 @@ test('a slow topic of a responder that answers others does not put it into cool-
   responder.bus.respond('slow', () => new Promise(() => {}));
   responder.bus.respond('fast', ({ body }) => body);
   const endpoint = await addressOf(responder.bus, 'respond');
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } }, ...coolingParty(clock, transport) });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: [endpoint] } },
+    ...coolingParty(clock, transport),
+  });
   const slow = bus.request('slow', 1);
   assert.equal(await bounded(bus.request('fast', 2), 'the fast reply'), 2);
   await timesOut(clock, slow, 'REQUEST_TIMEOUT');
@@ -142,7 +154,10 @@ test('with several endpoints those that are dead are passed over: every call suc
   live.bus.respond('state', ({ body }) => body);
   const endpoints = [await freeEndpoint(), await addressOf(live.bus, 'respond'), await freeEndpoint()];
   const clock = new FakeClock();
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: endpoints } }, ...coolingParty(clock, transport) });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: endpoints } },
+    ...coolingParty(clock, transport),
+  });
   const [dead = '', alive = '', alsoDead = ''] = endpoints;
   await bounded(bus.request('state', 0, { endpoint: alive }), 'a reply of the live one');
   for (const endpoint of [dead, alsoDead]) await timesOut(clock, bus.request('state', 0, { endpoint }), 'SEND_TIMEOUT');
@@ -159,9 +174,14 @@ test('a bound socket that times out is not torn down: its peer loses nothing and
   const gate = new Gate();
   const ledger = new Ledger();
   const marks = { hwmPackets: 4 };
-  const { bus } = party(t, 'pusher', { endpoints: { push: { bind: FREE } }, ...coolingParty(clock, transport), ...marks });
+  const { bus } = party(t, 'pusher', {
+    endpoints: { push: { bind: FREE } },
+    ...coolingParty(clock, transport),
+    ...marks,
+  });
   const filling = 'x'.repeat(64 * 1024);
-  const push = (index: number): Promise<void> => ledger.attempt(String(index), () => bus.push('task', { index, filling }));
+  const push = (index: number): Promise<void> =>
+    ledger.attempt(String(index), () => bus.push('task', { index, filling }));
   // The first call opens the socket; then the puller is there and does not read.
   const first = push(0);
   const endpoint = await addressOf(bus, 'push');
@@ -189,7 +209,10 @@ test('a bound socket that times out is not torn down: its peer loses nothing and
   assert.deepEqual(ledger.rejections, { SEND_TIMEOUT: 1, COOLING_DOWN: 1 });
 
   gate.open();
-  await until(() => ledger.seen.length === pushed - 2, () => `${String(pushed - 2)} messages, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length === pushed - 2,
+    () => `${String(pushed - 2)} messages, got ${String(ledger.seen.length)}`,
+  );
   await clock.pass(COOL_DOWN_MS, COOL_DOWN_MS / 10);
   await bounded(push(pushed++), 'a push after the window');
   await until(() => ledger.seen.length === pushed - 2, 'its arrival');
@@ -233,7 +256,10 @@ test('a taken port is counted as a failed bind, with an error that says what to 
 
   await new Promise((resolve) => squatter.close(resolve));
   await clock.pass(COOL_DOWN_MS, COOL_DOWN_MS / 10);
-  await until(() => bus.describe().links.some(({ pattern, state }) => pattern === 'respond' && state === 'open'), 'the bind');
+  await until(
+    () => bus.describe().links.some(({ pattern, state }) => pattern === 'respond' && state === 'open'),
+    'the bind',
+  );
   const asker = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } } });
   assert.equal(await bounded(asker.bus.request('state', 'now'), 'a reply'), 'now');
 });

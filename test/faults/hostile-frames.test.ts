@@ -25,7 +25,11 @@ const MALFORMED = 'malformed_packet';
 
 type Frames = (Uint8Array | string)[];
 
-function packetOf(kind: Kind, headers: Record<string, string>, ...payloads: readonly (string | Uint8Array)[]): Uint8Array[] {
+function packetOf(
+  kind: Kind,
+  headers: Record<string, string>,
+  ...payloads: readonly (string | Uint8Array)[]
+): Uint8Array[] {
   const records = payloads.map((payload) => ({
     headerBlock: encodeHeaderBlock(KIND_NUMBERS[kind], MessageHeaders.from(headers)),
     payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
@@ -101,7 +105,10 @@ async function assertDropped({ bus, errors }: Watched, hostile: number): Promise
     () => `${String(hostile)} drops, got ${String(bus.metrics().inbound_dropped)}`,
   );
   const { inbound_dropped, errors: counted } = bus.metrics();
-  assert.deepEqual({ inbound_dropped, counted, told: errors.length }, { inbound_dropped: hostile, counted: hostile, told: hostile });
+  assert.deepEqual(
+    { inbound_dropped, counted, told: errors.length },
+    { inbound_dropped: hostile, counted: hostile, told: hostile },
+  );
   const types = new Set(errors.map((error) => (error as { code?: string }).code));
   assert.deepEqual(types, new Set([MALFORMED.toUpperCase()]));
 }
@@ -125,7 +132,10 @@ test('a puller drops and counts what it cannot read, and its good pusher loses n
     sendEach(enemy, hostile),
     inParallel(GOOD, 1, (index) => ledger.attempt(String(index), () => pusher.bus.push('task', index))),
   ]);
-  await until(() => ledger.seen.length >= GOOD, () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= GOOD,
+    () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(GOOD));
   await assertDropped(puller, hostile.length);
 });
@@ -225,7 +235,10 @@ test('a subscriber drops and counts what it cannot read, and its good publisher 
     sendEach(enemy, hostile),
     inParallel(GOOD, 1, (index) => ledger.attempt(String(index), () => publisher.bus.publish('price.tick', index))),
   ]);
-  await until(() => ledger.seen.length >= GOOD, () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= GOOD,
+    () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(GOOD));
   await assertDropped(subscriber, hostile.length);
   assert.equal(subscriber.bus.stats().gaps, 0);
@@ -250,7 +263,10 @@ test('a peer that sends more than a bound socket allows loses its connection, an
     inParallel(GOOD, 1, (index) => ledger.attempt(String(index), () => pusher.bus.push('task', index))),
   ]);
   await until(() => lost > 0, 'the enemy to lose its connection');
-  await until(() => ledger.seen.length >= GOOD, () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= GOOD,
+    () => `${String(GOOD)} good ones, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(GOOD));
   assert.equal(puller.bus.metrics().inbound_dropped, 0, 'libzmq never read it');
   // Its own side refuses it before it can do harm.

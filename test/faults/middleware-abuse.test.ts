@@ -58,7 +58,9 @@ function abuser(direction: 'send' | 'receive', stage: 'body' | 'payload' = 'body
 }
 
 /** Sends good messages and, between them, one of each abuse; answers what became of each kind of call. */
-async function mixed(send: (name: string, headers: Record<string, string>) => Promise<unknown>): Promise<Record<string, Set<string>>> {
+async function mixed(
+  send: (name: string, headers: Record<string, string>) => Promise<unknown>,
+): Promise<Record<string, Set<string>>> {
   const outcomes: Record<string, Set<string>> = {};
   const kinds = ['good', ...NAMES];
   await bounded(
@@ -69,7 +71,7 @@ async function mixed(send: (name: string, headers: Record<string, string>) => Pr
       try {
         await send(`${kind} ${String(index)}`, headers);
       } catch (error) {
-        outcome = error instanceof Error ? String((error as { code?: string }).code ?? error.message) : String(error);
+        outcome = error instanceof Error ? ((error as { code?: string }).code ?? error.message) : String(error);
       }
       (outcomes[kind] ??= new Set()).add(outcome);
     }),
@@ -112,7 +114,11 @@ test('abuse on the way out: the call is told, good messages between are sent, no
   left.bus.use(abuser('send'));
   await left.bus.ready();
   const right = party(t, 'right', {
-    endpoints: { pull: { bind: FREE }, respond: { bind: FREE }, subscribe: { connect: [await addressOf(left.bus, 'publish')] } },
+    endpoints: {
+      pull: { bind: FREE },
+      respond: { bind: FREE },
+      subscribe: { connect: [await addressOf(left.bus, 'publish')] },
+    },
   });
   right.bus.subscribe('price', ({ body }) => void seen.publish.push(String(body)));
   right.bus.pull('>', ({ body }) => void seen.push.push(String(body)));
@@ -130,9 +136,15 @@ test('abuse on the way out: the call is told, good messages between are sent, no
   forgotten!.delete('resolved');
   assert.ok(forgotten!.size === 0 || [...forgotten!].join() === [...misuse!].join());
   assert.deepEqual(await mixed((name, headers) => left.bus.push('task', name, { headers, endpoint: push })), SENDING);
-  assert.deepEqual(await mixed((name, headers) => left.bus.request('state', name, { headers, endpoint: request })), SENDING);
+  assert.deepEqual(
+    await mixed((name, headers) => left.bus.request('state', name, { headers, endpoint: request })),
+    SENDING,
+  );
   for (const [pattern, names] of Object.entries(seen)) {
-    await until(() => good(names) === ROUNDS, () => `${String(ROUNDS)} good ones of ${pattern}, got ${String(good(names))}`);
+    await until(
+      () => good(names) === ROUNDS,
+      () => `${String(ROUNDS)} good ones of ${pattern}, got ${String(good(names))}`,
+    );
     assert.equal(new Set(names).size, names.length, 'nothing arrives twice');
     assert.ok(!names.some((name) => REFUSED.test(name)), 'what was refused was not sent');
   }
@@ -142,19 +154,29 @@ test('abuse on the way out: the call is told, good messages between are sent, no
 test('abuse on the way in: each is counted and told, good messages between are handled, no limit leaks a place', async (t) => {
   forbidUnhandledRejections(t);
   const seen = { publish: [] as string[], push: [] as string[], request: [] as string[] };
-  const left = party(t, 'left', { endpoints: { publish: { bind: FREE } }, slowSubscribers: 'wait', publishTimeoutMs: 60_000 });
+  const left = party(t, 'left', {
+    endpoints: { publish: { bind: FREE } },
+    slowSubscribers: 'wait',
+    publishTimeoutMs: 60_000,
+  });
   await left.bus.ready();
   const right = party(t, 'right', {
-    endpoints: { pull: { bind: FREE }, respond: { bind: FREE }, subscribe: { connect: [await addressOf(left.bus, 'publish')] } },
+    endpoints: {
+      pull: { bind: FREE },
+      respond: { bind: FREE },
+      subscribe: { connect: [await addressOf(left.bus, 'publish')] },
+    },
     ...TIGHT,
     hwmInbound: 50,
   });
   right.bus.use(abuser('receive'));
-  const handle = (names: string[]) => async ({ body }: { body: unknown }) => {
-    await new Promise((resolve) => setImmediate(resolve));
-    names.push(String(body));
-    return body;
-  };
+  const handle =
+    (names: string[]) =>
+    async ({ body }: { body: unknown }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      names.push(String(body));
+      return body;
+    };
   right.bus.subscribe('price', handle(seen.publish), { concurrency: 2, maxQueued: 2 });
   right.bus.pull('>', handle(seen.push), { concurrency: 2, maxQueued: 2 });
   right.bus.respond('state', handle(seen.request), { concurrency: 2 });
@@ -173,7 +195,10 @@ test('abuse on the way in: each is counted and told, good messages between are h
     assert.ok(!asked[kind]!.has('REQUEST_TIMEOUT'), `${kind}: the caller is told at once`);
   }
   for (const [pattern, names] of Object.entries(seen)) {
-    await until(() => good(names) === ROUNDS, () => `${String(ROUNDS)} good ones of ${pattern}, got ${String(good(names))}`);
+    await until(
+      () => good(names) === ROUNDS,
+      () => `${String(ROUNDS)} good ones of ${pattern}, got ${String(good(names))}`,
+    );
     assert.equal(new Set(names).size, names.length, 'nothing is handled twice');
     assert.ok(!names.some((name) => REFUSED.test(name)), 'what was refused was not handled');
   }

@@ -105,7 +105,10 @@ test('a publish without subscribers resolves and is counted as sent and unrouted
   await until(() => bus.metrics().messages_sent === MESSAGES, 'the queue to leave');
   assert.deepEqual(ledger.account, { ...allWell(MESSAGES), seen: 0, lost: MESSAGES });
   const { outbound_dropped, errors } = bus.metrics();
-  assert.deepEqual({ unrouted: bus.stats().unrouted, outbound_dropped, errors }, { unrouted: MESSAGES, outbound_dropped: 0, errors: 0 });
+  assert.deepEqual(
+    { unrouted: bus.stats().unrouted, outbound_dropped, errors },
+    { unrouted: MESSAGES, outbound_dropped: 0, errors: 0 },
+  );
 });
 
 test('under requireSubscribers a publish without subscribers waits, then rejects and is counted', async (t) => {
@@ -141,6 +144,9 @@ test('under requireSubscribers a publish goes out to the subscriber that comes w
   const subscriber = party(t, 'subscriber', { endpoints: { subscribe: { connect: [address] } } });
   subscriber.bus.subscribe('price', ({ body }) => ledger.saw(body));
   await bounded(publishing, 'a thousand publishes to settle');
-  await until(() => ledger.seen.length >= MESSAGES, () => `${String(MESSAGES)} messages, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= MESSAGES,
+    () => `${String(MESSAGES)} messages, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(MESSAGES));
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bounded, until } from '../transports/conformance/waiting.ts';
+import { bounded } from '../transports/conformance/waiting.ts';
 import { allWell, Ledger } from './ledger.ts';
 import { PeerProcess } from './peer-process.ts';
 import { freeEndpoint, inParallel, party } from './scene.ts';
@@ -36,9 +36,12 @@ test('requests in flight to a responder that is killed all settle by their deadl
   assert.equal(bus.stats().cooling_down, 1, 'nothing came from that endpoint');
   await assert.rejects(bus.request('state', 'meanwhile'), { code: 'COOLING_DOWN' });
 
+  // Asked for while the endpoint cools down: it waits for the peer, and not for the window.
+  const ready = bounded(bus.ready(), 'ready()');
   const second = new PeerProcess(t, 'responder', endpoint, 'echo');
   await second.next('its endpoint');
-  await until(() => bus.stats().cooling_down === 0, 'the connection to end the cool-down');
+  await ready;
+  assert.equal(bus.stats().cooling_down, 0, 'the connection has ended the cool-down');
   const after = new Ledger();
   await inParallel(IN_FLIGHT, IN_FLIGHT, (index) =>
     after.attempt(String(index), async () => after.saw(await bus.request('state', index))),

@@ -16,7 +16,7 @@ const MARKS = { hwmOutbound: 16, hwmPackets: 2 };
 const PATIENT = { publishTimeoutMs: 60_000, pushTimeoutMs: 60_000, requestTimeoutMs: 60_000 };
 
 /** Starts all calls in one turn, caller by caller in rounds. */
-function sendAll(ledger: Ledger, send: (name: string) => Promise<unknown>): Promise<void[]> {
+function sendAll(ledger: Ledger, send: (name: string) => Promise<unknown>): Promise<unknown> {
   const calls: Promise<void>[] = [];
   for (let index = 0; index < PER_CALLER; index++) {
     for (let caller = 0; caller < CALLERS; caller++) {
@@ -47,11 +47,17 @@ test('1,000 pushes in one turn against a full queue: none is busy, all arrive, i
   await until(() => pusher.bus.metrics().backpressure_events > 0, 'calls that find the queue full');
   gate.open();
   await bounded(sending, 'all pushes');
-  await until(() => ledger.seen.length >= SENDS, () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= SENDS,
+    () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(SENDS));
   assertOrderPerCaller(ledger.seen);
   const { messages_sent, outbound_dropped, errors, backpressure_events } = pusher.bus.metrics();
-  assert.deepEqual({ messages_sent, outbound_dropped, errors }, { messages_sent: SENDS, outbound_dropped: 0, errors: 0 });
+  assert.deepEqual(
+    { messages_sent, outbound_dropped, errors },
+    { messages_sent: SENDS, outbound_dropped: 0, errors: 0 },
+  );
   assert.equal(backpressure_events, SENDS - MARKS.hwmOutbound);
 });
 
@@ -77,11 +83,17 @@ test('1,000 publishes in one turn against a full queue: none is busy, all arrive
   await until(() => publisher.bus.metrics().backpressure_events > 0, 'calls that find the queue full');
   gate.open();
   await bounded(sending, 'all publishes');
-  await until(() => ledger.seen.length >= SENDS, () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`);
+  await until(
+    () => ledger.seen.length >= SENDS,
+    () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`,
+  );
   assert.deepEqual(ledger.account, allWell(SENDS));
   assertOrderPerCaller(ledger.seen);
   const { messages_sent, outbound_dropped, errors, backpressure_events } = publisher.bus.metrics();
-  assert.deepEqual({ messages_sent, outbound_dropped, errors }, { messages_sent: SENDS, outbound_dropped: 0, errors: 0 });
+  assert.deepEqual(
+    { messages_sent, outbound_dropped, errors },
+    { messages_sent: SENDS, outbound_dropped: 0, errors: 0 },
+  );
   assert.equal(backpressure_events, SENDS - MARKS.hwmOutbound);
   assert.equal(subscriber.bus.stats().gaps, 0);
 });
@@ -103,7 +115,10 @@ test('1,000 requests in one turn against a full queue: none is busy, each gets i
   assert.deepEqual(ledger.account, allWell(SENDS));
   assertOrderPerCaller(ledger.seen);
   const { messages_sent, messages_received, errors, backpressure_events } = asker.bus.metrics();
-  assert.deepEqual({ messages_sent, messages_received, errors }, { messages_sent: SENDS, messages_received: SENDS, errors: 0 });
+  assert.deepEqual(
+    { messages_sent, messages_received, errors },
+    { messages_sent: SENDS, messages_received: SENDS, errors: 0 },
+  );
   assert.ok(backpressure_events >= SENDS - MARKS.hwmOutbound);
 });
 
@@ -136,7 +151,10 @@ test('one bus that sends and receives thousands of messages through all its sock
     'all calls',
   );
   for (const ledger of Object.values(ledgers)) {
-    await until(() => ledger.seen.length >= SENDS, () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`);
+    await until(
+      () => ledger.seen.length >= SENDS,
+      () => `${String(SENDS)} arrivals, got ${String(ledger.seen.length)}`,
+    );
     assert.deepEqual(ledger.account, allWell(SENDS));
     assertOrderPerCaller(ledger.seen);
   }

@@ -9,15 +9,16 @@ const REQUESTS = 10_000;
 const IN_FLIGHT = 300;
 
 /** Replies take up to the longest delay, callers wait between the two limits: about a third of them has gone when the reply comes. */
-const LONGEST_DELAY_MS = 400;
-const SHORTEST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 400;
+const LONGEST_DELAY_MS = 500;
+const SHORTEST_WAIT_MS = 300;
+const LONGEST_WAIT_MS = 500;
 
 /** One caller in so many ends its call by its signal, at a random time. */
 const CANCELS_ONE_IN = 5;
 
 /** For a responder of this project's, whose handlers notice that their caller has gone. */
-const POLITE_REQUESTS = 1500;
+const POLITE_REQUESTS = 1000;
+const POLITE_IN_FLIGHT = 100;
 
 /** A generator with a fixed seed (mulberry32), so that each run is the same storm. */
 function seeded(seed: number): () => number {
@@ -42,7 +43,9 @@ test('10,000 requests, slow, late, doubled and made-up replies, callers that giv
   const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } } });
   // Before the storm, so that its first wave does not time out while the code is still being compiled.
   const warmUp = IN_FLIGHT;
-  await inParallel(warmUp, warmUp, async () => void (await bus.request('state', { id: -1, delayMs: 0 })));
+  await inParallel(warmUp, warmUp, async () => {
+    await bus.request('state', { id: -1, delayMs: 0 });
+  });
   const random = seeded(1);
   const ledger = new Ledger();
   const wrong: string[] = [];
@@ -109,12 +112,14 @@ test('handlers whose callers have given up notice it, no request runs twice, and
   const asker = party(t, 'asker', {
     endpoints: { request: { connect: [await addressOf(responder.bus, 'respond')] } },
   });
-  const warmUp = IN_FLIGHT;
-  await inParallel(warmUp, warmUp, async () => void (await asker.bus.request('state', { id: -1, delayMs: 0 })));
+  const warmUp = POLITE_IN_FLIGHT;
+  await inParallel(warmUp, warmUp, async () => {
+    await asker.bus.request('state', { id: -1, delayMs: 0 });
+  });
   started.seen.length = 0;
   const random = seeded(2);
   const wrong: unknown[] = [];
-  await inParallel(POLITE_REQUESTS, IN_FLIGHT, async (id) => {
+  await inParallel(POLITE_REQUESTS, POLITE_IN_FLIGHT, async (id) => {
     const caller = new AbortController();
     const delayMs = Math.floor(random() * LONGEST_DELAY_MS);
     const timeoutMs = SHORTEST_WAIT_MS + Math.floor(random() * (LONGEST_WAIT_MS - SHORTEST_WAIT_MS));
@@ -134,7 +139,13 @@ test('handlers whose callers have given up notice it, no request runs twice, and
   const { attempted, accepted, rejected, lost, duplicated } = started.account;
   assert.deepEqual(
     { attempted, accepted, rejected, lost, duplicated },
-    { attempted: POLITE_REQUESTS, accepted: POLITE_REQUESTS - timeouts - aborted, rejected: timeouts + aborted, lost: 0, duplicated: 0 },
+    {
+      attempted: POLITE_REQUESTS,
+      accepted: POLITE_REQUESTS - timeouts - aborted,
+      rejected: timeouts + aborted,
+      lost: 0,
+      duplicated: 0,
+    },
   );
   await until(() => responder.bus.stats().in_flight_handlers === 0, 'no handler to run any more');
   assert.ok(noticed > 0);
@@ -166,9 +177,7 @@ test('a handler at its limit that awaits a request of its own does not deadlock'
   const asked = new Ledger();
   await bounded(
     Promise.all([
-      inParallel(count, count, (index) =>
-        ledger.attempt(String(index), () => publisher.bus.publish('tick', index)),
-      ),
+      inParallel(count, count, (index) => ledger.attempt(String(index), () => publisher.bus.publish('tick', index))),
       inParallel(count, count, (index) =>
         asked.attempt(String(index), async () => asked.saw(await asker.bus.request('relay', index))),
       ),
@@ -177,6 +186,14 @@ test('a handler at its limit that awaits a request of its own does not deadlock'
   );
   await until(() => ledger.seen.length >= count, 'every event to be handled');
   for (const { account } of [ledger, asked]) {
-    assert.deepEqual(account, { attempted: count, accepted: count, rejected: 0, seen: count, lost: 0, duplicated: 0, unexpected: 0 });
+    assert.deepEqual(account, {
+      attempted: count,
+      accepted: count,
+      rejected: 0,
+      seen: count,
+      lost: 0,
+      duplicated: 0,
+      unexpected: 0,
+    });
   }
 });

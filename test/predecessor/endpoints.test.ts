@@ -92,6 +92,11 @@ test('over ZeroMQ all three patterns work with their sides flipped', async (t) =
   assert.equal(await bounded(reply, 'the reply'), 3);
   await until(() => seen.length === 2, 'the event and the result');
   assert.deepEqual(seen.sort(), [1, 2]);
+  const modes = [receiving, asking, working].flatMap(({ bus }) => bus.describe().links);
+  assert.deepEqual(
+    modes.map(({ pattern, mode }) => `${pattern} ${mode}s`),
+    ['subscribe binds', 'push binds', 'request binds', 'publish connects', 'pull connects', 'respond connects'],
+  );
 });
 
 /** Endpoints as a port number, which goes to the bus's `host`, and in full. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BusError } from '../../src/core/errors.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
-import { until } from '../transports/conformance/waiting.ts';
+import { bounded, until } from '../transports/conformance/waiting.ts';
 import { actor, SpyTransport } from './stage.ts';
 
 const BROKEN = new BusError('TRANSPORT_FAILED', 'the socket broke');
@@ -33,9 +33,9 @@ for (const verb of ['publish', 'push', 'request'] as const) {
     assert.deepEqual(errors, [BROKEN]);
 
     const before = bus.metrics();
-    await assert.rejects(send(), { code: 'COOLING_DOWN', cause: BROKEN, retryable: false });
+    await bounded(assert.rejects(send(), { code: 'COOLING_DOWN', cause: BROKEN, retryable: false }), 'a refusal');
     await clock.pass(9980, 499);
-    await assert.rejects(send(), { code: 'COOLING_DOWN' });
+    await bounded(assert.rejects(send(), { code: 'COOLING_DOWN' }), 'a refusal');
     const after = bus.metrics();
     assert.equal(after.outbound_dropped - before.outbound_dropped, 2);
     assert.equal(after.errors - before.errors, 2);

@@ -54,7 +54,7 @@ test('the argument is the context of the middleware itself, not a copy', async (
 
 for (const kind of ['sync', 'async'] as const) {
   test(`${kind} functions are handlers of all three patterns`, async (t) => {
-    const { bus } = actor(t, { publish: true });
+    const { bus, errors } = actor(t, { publish: true });
     const seen: unknown[] = [];
     const sync = ({ body }: Message): string => {
       seen.push(body);
@@ -69,7 +69,8 @@ for (const kind of ['sync', 'async'] as const) {
     await bus.push('b', 2);
     assert.equal(await bus.request('c', 3), 'answer 3');
     await until(() => seen.length === 3, 'three messages');
-    assert.deepEqual(seen.sort(), [1, 2, 3]);
+    await bus.close();
+    assert.deepEqual([seen.sort(), errors], [[1, 2, 3], []]);
   });
 
   test(`a failing ${kind} handler is counted, logged and given to onError, and the next message is handled`, async (t) => {

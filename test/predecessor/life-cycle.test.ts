@@ -89,7 +89,7 @@ for (const [options, limitMs] of [
   [{}, 5000],
   [{ timeoutMs: 300 }, 300],
 ] as const) {
-  const title = limitMs === 5000 ? 'after 5000 ms by default' : 'after `timeoutMs`';
+  const title = limitMs === 5000 ? 'after 5000 ms by default' : 'after timeoutMs';
   test(`close() aborts the signal of what still runs ${title}, and says how many`, async (t) => {
     const clock = new FakeClock();
     const { bus } = actor(t, { clock, publish: true });

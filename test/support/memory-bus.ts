@@ -101,12 +101,12 @@ export function memoryBus(t: TestContext, options: RigOptions = {}): Rig {
 export async function closed(bus: Bus, options: CloseOptions, clock?: Clock): Promise<CloseReport> {
   const closing = bus.close(options);
   if (!(clock instanceof FakeClock)) return closing;
-  let isDone = false;
+  const state = { isOpen: true };
   const done = (): void => {
-    isDone = true;
+    state.isOpen = false;
   };
   closing.then(done, done);
-  while (!isDone) {
+  while (state.isOpen) {
     await turns(1);
     clock.advance(10);
   }
@@ -119,6 +119,11 @@ export async function codeOf(promise: Promise<unknown>): Promise<unknown> {
     () => 'resolved',
     (error: unknown) => (error as { code?: unknown }).code ?? String(error),
   );
+}
+
+/** The codes of the failures that were given to `onError`. */
+export function codesTold(told: readonly Told[]): unknown[] {
+  return told.map(({ error }) => (error as { code?: unknown }).code);
 }
 
 /** A promise and what settles it. */

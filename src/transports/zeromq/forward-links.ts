@@ -82,12 +82,13 @@ export class ForwarderOut extends FanOut {
   /** Sends one heartbeat; without room it is left out, as those without room hear enough. */
   heartbeat(id: string): void {
     const headerBlock = new MessageHeaders().encode(KIND_NUMBERS.heartbeat);
-    const payload = Buffer.from(JSON.stringify({ id, streams: [] }));
+    const { clock, heartbeatMs, logger } = this.#spec;
+    const payload = Buffer.from(JSON.stringify({ id, ms: heartbeatMs, streams: [] }));
     this.#heartbeats += 1;
-    const stamp = { epoch: 0, firstSequence: this.#heartbeats, sentAtUs: this.#spec.clock.wallUs() };
+    const stamp = { epoch: 0, firstSequence: this.#heartbeats, sentAtUs: clock.wallUs() };
     const frames = [Buffer.from(HEARTBEAT_PREFIX), ...encodePacket([{ headerBlock, payload }], stamp)];
     handOver(this.socket, frames, this.endpoint).catch((error: unknown) => {
-      if (!this.socket.closed) this.#spec.logger.warn(`A heartbeat failed at ${this.endpoint}: ${messageOf(error)}`);
+      if (!this.socket.closed) logger.warn(`A heartbeat failed at ${this.endpoint}: ${messageOf(error)}`);
     });
   }
 

@@ -3,11 +3,13 @@
  * one that was heard falls silent for several of them, the subscriber disconnects and connects again.
  *
  * Silence is counted in beats of a timer, not in elapsed time: a process that was busy or asleep for a minute counts one beat, not
- * sixty, before it reads what has arrived meanwhile. While the consumer holds the read loop up, nothing is counted. A peer
+ * sixty, before it reads what has arrived meanwhile. A beat is as long as the longest interval that any heartbeat has told, if that
+ * is more than one's own: a publisher may send fewer than this side would. While the consumer holds the read loop up, nothing is counted. A peer
  * that stays silent is tried at growing, jittered intervals.
  */
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Clock, ClockTimer } from '../../core/clock.ts';
+import { LONGEST_MS } from '../../core/option-checks.ts';
 import { backOff } from './back-off.ts';
 
 /** Beats without anything before the connection counts as dead. */
@@ -30,6 +32,7 @@ export interface LivenessLink {
 export class Liveness {
   readonly #link: LivenessLink;
   #timer: ClockTimer = undefined;
+  #beatMs: number;
   #heard = false;
   #silentBeats = 0;
   #allowedBeats = SILENT_BEATS;
@@ -37,6 +40,7 @@ export class Liveness {
 
   constructor(link: LivenessLink) {
     this.#link = link;
+    this.#beatMs = link.heartbeatMs;
   }
 
   start(): void {
@@ -47,8 +51,9 @@ export class Liveness {
     if (this.#timer !== undefined) this.#link.clock.clearTimeout(this.#timer);
   }
 
-  /** Something arrived. */
-  heard(): void {
+  /** Something arrived: a heartbeat tells how often there is one. */
+  heard(intervalMs = 0): void {
+    this.#beatMs = Math.max(this.#beatMs, intervalMs);
     this.#heard = true;
     this.#silentBeats = 0;
     this.#attempts = 0;
@@ -56,8 +61,7 @@ export class Liveness {
   }
 
   #schedule(): void {
-    const { clock, heartbeatMs } = this.#link;
-    this.#timer = clock.setTimeout(() => this.#beat(), heartbeatMs, { keepAlive: false });
+    this.#timer = this.#link.clock.setTimeout(() => this.#beat(), this.#beatMs, { keepAlive: false });
   }
 
   #beat(): void {
@@ -78,5 +82,16 @@ export class Liveness {
     });
     this.#allowedBeats = SILENT_BEATS + Math.round(pause);
     this.#link.reconnect();
+  }
+}
+
+/** The interval that a heartbeat tells, in milliseconds; undefined when it tells none that a timer takes. */
+export function toldInterval(payload: Buffer | undefined): number | undefined {
+  try {
+    const { ms } = JSON.parse(payload?.toString('utf8') ?? '') as { readonly ms?: unknown };
+    return typeof ms === 'number' && ms > 0 && ms <= LONGEST_MS ? ms : undefined;
+  } catch {
+    // The core reads it too, and reports what is wrong with it.
+    return undefined;
   }
 }

@@ -8,7 +8,7 @@ import { decodePacket } from '../../core/packet.ts';
 import { decodeTopicFrame } from '../../core/topic-frame.ts';
 import { isReserved, patternPrefix } from '../../core/topics.ts';
 import type { IncomingPacket, LinkEvents, Receiver, ReceiveSpec } from '../../core/transport.ts';
-import { Liveness } from './liveness.ts';
+import { Liveness, toldInterval } from './liveness.ts';
 import { PeerLink } from './peer-link.ts';
 import { decodePlainPublish } from './plain.ts';
 import { READY_PREFIX, ReadyHandshake } from './ready-handshake.ts';
@@ -121,8 +121,9 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
   }
 
   #onFrames(frames: Buffer[]): Promise<void> | undefined {
-    this.#liveness?.heard();
     const incoming = this.#decode(frames);
+    const isHeartbeat = incoming?.topic === HEARTBEAT_TOPIC;
+    this.#liveness?.heard(isHeartbeat ? toldInterval(incoming.packet.records[0]?.payload) : undefined);
     if (incoming === undefined || !this.#isForTheBus(incoming)) return undefined;
     const consumed = this.#spec.onPacket(incoming);
     return consumed === undefined ? undefined : this.#hold(consumed);

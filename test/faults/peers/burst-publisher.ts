@@ -55,16 +55,10 @@ async function publish(count: number, bytes: number): Promise<void> {
   say({ burst: { accepted, rejections, ms, roseMb: Math.round((highest - rss) / MEGABYTE) } });
 }
 
-interface Command {
-  readonly publish?: number;
-  readonly bytes?: number;
-  readonly allow?: number;
-}
-
-onCommand(({ publish: count, bytes = 0, allow }: Command) => {
-  if (allow !== undefined) {
+onCommand(({ publish: count, bytes = 0, allow }) => {
+  if (typeof allow === 'number') {
     allowed = allow;
     goOn();
-  } else if (count === undefined) say({ ...bus.metrics(), ...bus.stats() });
-  else void publish(count, bytes);
+  } else if (typeof count === 'number') void publish(count, Number(bytes));
+  else say({ ...bus.metrics(), ...bus.stats() });
 });

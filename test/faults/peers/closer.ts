@@ -106,7 +106,14 @@ function book(verb: Verb): unknown {
 }
 
 function report(extra: object): void {
-  say({ attempted, settled, running, startedAfterClose, books: Object.fromEntries(VERBS.map((verb) => [verb, book(verb)])), ...extra });
+  say({
+    attempted,
+    settled,
+    running,
+    startedAfterClose,
+    books: Object.fromEntries(VERBS.map((verb) => [verb, book(verb)])),
+    ...extra,
+  });
 }
 
 const scenarios: Record<string, () => Promise<void>> = {
@@ -153,11 +160,20 @@ const scenarios: Record<string, () => Promise<void>> = {
   },
 
   async 'nobody there'() {
-    const bus = quiet('lonely', { endpoints: { push: { bind: FREE }, request: { bind: FREE } }, pushTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
-    const calls = Array.from({ length: 100 }, (_, index) => [bus.push('task', index), bus.request('state', index)]).flat();
+    const bus = quiet('lonely', {
+      endpoints: { push: { bind: FREE }, request: { bind: FREE } },
+      pushTimeoutMs: 60_000,
+      requestTimeoutMs: 60_000,
+    });
+    const calls = Array.from({ length: 100 }, (_, index) => [
+      bus.push('task', index),
+      bus.request('state', index),
+    ]).flat();
     const outcomes = Promise.allSettled(calls);
     const closed = await bus.close({ timeoutMs: 100 });
-    const reasons = (await outcomes).map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : 'resolved'));
+    const reasons = (await outcomes).map((one) =>
+      one.status === 'rejected' ? (one.reason as { code: string }).code : 'resolved',
+    );
     say({ closed, reasons: [...new Set(reasons)], dropped: bus.metrics().outbound_dropped });
   },
 
@@ -173,7 +189,9 @@ const scenarios: Record<string, () => Promise<void>> = {
     receiver.subscribe('hang', never);
     receiver.respond('hang', never);
     await receiver.ready().catch(() => {});
-    const call = sender.request('hang', 1, { endpoint: addressOf(receiver, 'respond') }).catch((error: unknown) => (error as { code: string }).code);
+    const call = sender
+      .request('hang', 1, { endpoint: addressOf(receiver, 'respond') })
+      .catch((error: unknown) => (error as { code: string }).code);
     await sender.publish('hang', 1);
     await until(() => held === 2);
     const closed = await receiver.close({ timeoutMs: 100 });
@@ -193,7 +211,9 @@ const scenarios: Record<string, () => Promise<void>> = {
     const outcomes = Promise.allSettled(calls);
     await until(() => held === 100);
     const closed = await sender.close({ timeoutMs: 100 });
-    const reasons = (await outcomes).map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : 'resolved'));
+    const reasons = (await outcomes).map((one) =>
+      one.status === 'rejected' ? (one.reason as { code: string }).code : 'resolved',
+    );
     await receiver.close({ timeoutMs: 0 });
     say({ closed, reasons: [...new Set(reasons)] });
   },

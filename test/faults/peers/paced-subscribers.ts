@@ -78,7 +78,12 @@ class PacedSubscriber {
   }
 
   stats(): unknown {
-    return { name: this.#pace.name, received: this.#received, gaps: this.bus.stats().gaps, disordered: this.#disordered };
+    return {
+      name: this.#pace.name,
+      received: this.#received,
+      gaps: this.bus.stats().gaps,
+      disordered: this.#disordered,
+    };
   }
 }
 
@@ -86,7 +91,7 @@ const subscribers = (JSON.parse(paces) as Pace[]).map((pace) => new PacedSubscri
 await Promise.all(subscribers.map(({ bus }) => bus.ready()));
 say({ ready: true });
 
-onCommand((command: { readonly release?: boolean }) => {
-  if (command.release === true) release();
+onCommand((command) => {
+  if (command['release'] === true) release();
   else say(subscribers.map((one) => one.stats()));
 });

@@ -12,7 +12,7 @@ const bus = new MessageBus('publisher', {
 await bus.ready();
 say({ endpoint: bus.describe().links[0]?.address });
 
-onCommand(async (command: { readonly publish?: readonly string[]; readonly body?: unknown }) => {
-  for (const topic of command.publish ?? []) await bus.publish(topic, command.body ?? topic);
-  if (command.publish === undefined) say({ ...bus.metrics(), ...bus.stats() });
+onCommand(async ({ publish: topics, body }) => {
+  for (const topic of (topics as readonly string[] | undefined) ?? []) await bus.publish(topic, body ?? topic);
+  if (topics === undefined) say({ ...bus.metrics(), ...bus.stats() });
 });

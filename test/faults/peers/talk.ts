@@ -6,11 +6,11 @@ export function say(what: unknown): void {
 }
 
 /** Calls `obey` for each command, one after the other; the peer ends with the test that started it. */
-export function onCommand<Command>(obey: (command: Command) => unknown): void {
+export function onCommand(obey: (command: Record<string, unknown>) => unknown): void {
   let last: Promise<unknown> = Promise.resolve();
   createInterface({ input: process.stdin })
     .on('line', (line) => {
-      last = last.then(() => obey(JSON.parse(line) as Command));
+      last = last.then(() => obey(JSON.parse(line) as Record<string, unknown>));
     })
     .on('close', () => process.exit());
 }

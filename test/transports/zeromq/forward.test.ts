@@ -112,20 +112,20 @@ describe('the forwarder', () => {
     assert.equal(await next(), '\u0000a');
   });
 
-  it('sends heartbeats that name no stream, at its interval', async (t) => {
+  it('sends heartbeats that name no stream, at its interval, which they tell', async (t) => {
     const clock = new ManualClock();
     const forwarder = await forwarderFor(t, benchFor(t, 'tcp'), { clock, heartbeatMs: 700 });
     const sub = rawSocket(t, new Subscriber());
     sub.connect(forwarder.out);
     sub.subscribe('_tb.heartbeat\0');
-    const beats: { id: string; streams: unknown[] }[] = [];
+    const beats: { id: string; ms: number; streams: unknown[] }[] = [];
     const receiving = (async () => {
       for (;;) {
         const [topic, ...frames] = await sub.receive();
         assert.equal(String(topic), '_tb.heartbeat\0');
         const [record] = decodePacket(frames).records;
         assert.equal(record!.kind, 6);
-        beats.push(JSON.parse(record!.payload.toString()) as { id: string; streams: unknown[] });
+        beats.push(JSON.parse(record!.payload.toString()) as (typeof beats)[number]);
       }
     })().catch(() => undefined);
     clock.advance(699);
@@ -136,7 +136,7 @@ describe('the forwarder', () => {
     }, 'three heartbeats');
     assert.ok(clock.waits.every((ms) => ms === 700));
     assert.equal(new Set(beats.map(({ id }) => id)).size, 1);
-    assert.ok(beats.every(({ streams }) => streams.length === 0));
+    assert.ok(beats.every(({ ms, streams }) => ms === 700 && streams.length === 0));
     sub.close();
     await receiving;
   });

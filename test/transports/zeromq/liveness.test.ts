@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Liveness } from '../../../src/transports/zeromq/liveness.ts';
+import { Liveness, toldInterval } from '../../../src/transports/zeromq/liveness.ts';
 import { ManualClock } from '../../middleware/manual-clock.ts';
 
 function watched(options: { listening?: () => boolean; random?: number } = {}) {
@@ -78,4 +78,39 @@ it('leaves no timer when it is stopped', () => {
   assert.equal(clock.pending, 1);
   liveness.stop();
   assert.equal(clock.pending, 0);
+});
+
+it('goes by the longest interval that a heartbeat has told, when that is more than its own', () => {
+  const { clock, liveness, at, beat } = watched();
+  liveness.heard(3000);
+  beat(1);
+  // From the second beat on each is three times as long.
+  beat(8);
+  assert.deepEqual(at, [], 'four of its own beats are over twice');
+  liveness.heard(100);
+  beat(9);
+  assert.deepEqual(at, [], 'a shorter one changes nothing');
+  clock.advance(1000);
+  assert.equal(at.length, 1, 'four long beats are over');
+});
+
+it('reads the interval that a heartbeat tells, and nothing else', () => {
+  const told = (payload: unknown): number | undefined =>
+    toldInterval(Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload)));
+  assert.equal(told({ id: 'x', ms: 250, streams: [] }), 250);
+  for (const wrong of [
+    {},
+    { ms: 0 },
+    { ms: -1 },
+    { ms: 2 ** 31 },
+    { ms: '9' },
+    { ms: null },
+    [],
+    'null',
+    'no JSON',
+    '',
+  ]) {
+    assert.equal(told(wrong), undefined, JSON.stringify(wrong));
+  }
+  assert.equal(toldInterval(undefined), undefined);
 });

@@ -5,6 +5,8 @@ import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { Push, Subscriber, XPublisher } from 'zeromq';
+import { encodeHeaderBlock } from '../../../src/core/headers.ts';
+import { KIND_NUMBERS } from '../../../src/core/kinds.ts';
 import { encodePacket } from '../../../src/core/packet.ts';
 import type { IncomingPacket, ReceiveSpec } from '../../../src/core/transport.ts';
 import { zeromq } from '../../../src/transports/zeromq/index.ts';
@@ -228,6 +230,23 @@ describe('a subscriber', () => {
       told.malformed.map(({ reason }) => reason),
       ['topic', 'topic', 'topic', 'magic', 'frames', 'topic'],
     );
+  });
+
+  it('goes by the interval that the publisher tells, when that is longer than its own', async (t) => {
+    const pub = rawSocket(t, new XPublisher({ linger: 0 }));
+    pub.bindSync('tcp://127.0.0.1:*');
+    const clock = new ManualClock();
+    const { spec, told } = receiving({ endpoint: pub.lastEndpoint!, mode: 'connect', heartbeatMs: 100, clock });
+    const link = await zeromq().openSubscriber(spec);
+    t.after(() => link.close());
+    await bounded(pub.receive(), 'the subscription to heartbeats');
+    const headerBlock = encodeHeaderBlock(KIND_NUMBERS.heartbeat, undefined);
+    const payload = Buffer.from(JSON.stringify({ id: 'x', ms: 3000, streams: [] }));
+    const stamp = { epoch: 1, firstSequence: 1, sentAtUs: 0 };
+    await pub.send(['_tb.heartbeat\0', ...encodePacket([{ headerBlock, payload }], stamp)]);
+    await until(() => told.packets.length === 1, 'the heartbeat');
+    clock.advance(100);
+    assert.equal(clock.waits.at(-1), 3000, 'the next look is as late as the next heartbeat');
   });
 
   it('tells the publishers of a prefix once, however often it is asked for', async (t) => {
