@@ -13,7 +13,7 @@ export const whole =
     return `an integer from ${String(least)}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${String(most)}`}`;
   };
 /** What a timer of Node's takes: with more it would fire at once. */
-export const LONGEST_MS = 2 ** 31 - 1;
+export const LONGEST_MS = 2_147_483_647;
 /** A duration that a timer takes. */
 export const time: Check = (value) =>
   typeof value === 'number' && value >= 0 && value <= LONGEST_MS

@@ -61,3 +61,19 @@ test('ready() gives up at once on an endpoint that is not tried again before its
   bus.respond('state', () => 1);
   assert.equal(await codeOf(bus.ready({ timeoutMs: 5000 })), 'NOT_READY');
 });
+
+test('ready() waits through the cool-down of an endpoint that did not answer: a peer that connects ends it', async (t) => {
+  const clock = new FakeClock();
+  const transport = memory();
+  const { bus } = memoryBus(t, { transport, clock, publish: false, logLevel: 'silent' });
+  const call = codeOf(bus.request('state', 1, { timeoutMs: 50 }));
+  await clock.pass(200);
+  assert.equal(await call, 'SEND_TIMEOUT');
+  assert.equal(bus.stats().cooling_down, 1);
+  const ready = codeOf(bus.ready({ timeoutMs: 5000 }));
+  await clock.pass(500, 50);
+  const other = memoryBus(t, { transport, clock, publish: false });
+  other.bus.respond('state', () => 1);
+  await clock.pass(500, 50);
+  assert.equal(await ready, 'resolved');
+});
