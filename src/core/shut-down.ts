@@ -83,7 +83,6 @@ export async function shutDown(
     undelivered += count;
   }
   await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
-  kernel.deadlines.close();
   for (const one of stack) {
     try {
       await one.detach?.();
@@ -91,5 +90,7 @@ export async function shutDown(
       kernel.reporter.report(error, 'publish', `detaching the middleware "${one.name}" failed`);
     }
   }
+  // Steps have ended what waits in them; whatever is still open is told.
+  kernel.deadlines.close();
   return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { MessageBusConfig } from '../../src/message-bus.ts';
+import type { MessageBus, MessageBusConfig } from '../../src/message-bus.ts';
 import { memory, memoryHub } from '../../src/transports/memory.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { bounded, Gate, until } from '../transports/conformance/waiting.ts';
@@ -94,6 +94,17 @@ test('hwmPackets is the mark of the sockets: 256 where the bus packs, else hwmOu
 
 let names = 0;
 
+/** Waits until the transport takes nothing more from a bus; answers how many messages it took. */
+async function takenFrom(bus: MessageBus): Promise<number> {
+  let taken = -1;
+  for (let quiet = 0; quiet < 20; quiet++) {
+    await turns(5);
+    if (taken !== bus.metrics().messages_sent) quiet = 0;
+    taken = bus.metrics().messages_sent;
+  }
+  return taken;
+}
+
 /** Pushes over inproc, where nothing but the two queues stands between; answers how many a stopped puller lets through. */
 async function pushesTaken(t: TestContext, pushing: MessageBusConfig, pulling: MessageBusConfig): Promise<number> {
   const endpoint = `inproc://hwm-${String(++names)}`;
@@ -103,12 +114,7 @@ async function pushesTaken(t: TestContext, pushing: MessageBusConfig, pulling: M
   const pusher = overZeromq(t, { endpoints: { push: { connect: [endpoint] } }, ...pushing });
   await pusher.bus.ready();
   for (let index = 0; index < 100; index++) void pusher.bus.push(index);
-  let taken = -1;
-  for (let quiet = 0; quiet < 20; quiet++) {
-    await turns(5);
-    if (taken !== pusher.bus.metrics().messages_sent) quiet = 0;
-    taken = pusher.bus.metrics().messages_sent;
-  }
+  const taken = await takenFrom(pusher.bus);
   gate.open();
   return taken;
 }
@@ -118,6 +124,27 @@ test('over ZeroMQ the marks reach the sockets: hwmOutbound the PUSH, hwmInbound 
   assert.equal(await pushesTaken(t, { hwmOutbound: 10 }, { hwmInbound: 1, hwmPackets: 5 }), 15);
   assert.equal(await pushesTaken(t, { hwmPackets: 20 }, { hwmInbound: 1, hwmPackets: 5 }), 25);
   assert.equal(await pushesTaken(t, { hwmPackets: 10 }, { hwmInbound: 4 }), 14);
+});
+
+test('over ZeroMQ hwmPackets reaches the publisher and the subscriber', async (t) => {
+  for (const [publishing, subscribing] of [
+    [10, 20],
+    [30, 20],
+  ] as const) {
+    const endpoint = `inproc://hwm-${String(++names)}`;
+    const gate = new Gate();
+    const marks = { slowSubscribers: 'wait', hwmPackets: publishing } as const;
+    const publisher = overZeromq(t, { endpoints: { publish: { bind: endpoint } }, ...marks });
+    const config = { endpoints: { subscribe: { connect: [endpoint] } }, hwmInbound: 1, hwmPackets: subscribing };
+    const subscriber = overZeromq(t, config);
+    subscriber.bus.subscribe('>', () => gate.opened);
+    await publisher.bus.ready();
+    await subscriber.bus.ready();
+    // A record of another topic seals the packet, so each of these is a packet.
+    for (let index = 0; index < 100; index++) void publisher.bus.publish(index % 2 === 0 ? 'a' : 'b', index);
+    assert.equal(await takenFrom(publisher.bus), publishing + subscribing);
+    gate.open();
+  }
 });
 
 /** A publish that finds its queue full. */

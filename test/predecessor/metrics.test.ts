@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import type { DocumentedMetrics } from '../../src/core/counters.ts';
 import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
+import { Ports } from '../../src/ports.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { until } from '../transports/conformance/waiting.ts';
 import { actor, addressOf, aroundLimit, FREE, handedOver, overZeromq, SpyTransport } from './stage.ts';
@@ -61,10 +62,13 @@ test('errors counts a failing handler, a rejected call and a request time-out, o
   await until(() => bus.metrics().errors === 1, 'the failing handler');
   await assert.rejects(bus.publish('not..a.topic', 1), { code: 'INVALID_TOPIC' });
   assert.equal(bus.metrics().errors, 2);
+  // Told by the endpoint, which tries again by itself, and the reason for which the call rejects: one failure.
+  await assert.rejects(bus.publish('a', 1, { endpoint: Ports.TASK_RESULTS }), { code: 'BIND_FAILED' });
+  assert.equal(bus.metrics().errors, 3);
   const call = bus.request(1);
   await handedOver(bus, 2);
   assert.deepEqual(await aroundLimit(clock, 5000, call), ['pending', 'REQUEST_TIMEOUT']);
-  assert.equal(bus.metrics().errors, 3);
+  assert.equal(bus.metrics().errors, 4);
 });
 
 test('outbound_dropped counts what was given up: at its time-out, and at once while the endpoint cools down', async (t) => {

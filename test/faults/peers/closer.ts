@@ -8,7 +8,7 @@ import { say } from './talk.ts';
 
 const CALLERS = 20;
 const CLOSE_AFTER = 2000;
-const HANDLER_MS = 2;
+const HANDLER_MS = 20;
 const FREE = 'tcp://127.0.0.1:*';
 
 type Verb = 'publish' | 'push' | 'request';
