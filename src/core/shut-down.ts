@@ -90,7 +90,8 @@ export async function shutDown(
       kernel.reporter.report(error, 'publish', `detaching the middleware "${one.name}" failed`);
     }
   }
-  // Steps have ended what waits in them; whatever is still open is told.
+  // Steps have ended what waits in them, which takes a turn to come through; whatever is still open is told.
+  await new Promise((resolve) => setImmediate(resolve));
   kernel.deadlines.close();
   return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }
