@@ -152,8 +152,7 @@ export class Channels implements ChannelMaps {
             const link = (await opening.link(signal)) as unknown as Readied;
             // Who binds to be found works as soon as it is bound, whether anybody has come or not.
             if (keeper.mode === 'bind' && (pattern === 'pull' || pattern === 'respond')) return;
-            // A bound puller works without anybody who pushes; who pushes waits for the puller.
-            if (pattern === 'pull' && keeper.mode === 'bind') return;
+
             await (pattern === 'subscribe' || pattern === 'pull'
               ? link.ready({ signal, publishers })
               : link.ready(signal));

@@ -2,6 +2,9 @@
  * The subscribing side of gap detection: compares the sequences that arrive with the ones that should. The base line of a
  * stream is its first packet, or the first heartbeat that names it; a new epoch and a new subscription start over. The number of
  * streams is bounded: a forgotten one starts over too, so that a flood of topics costs counts and not memory.
+ *
+ * A first heartbeat is a base line on trial: it may have left before the subscription was there, and what was published between the two
+ * was never meant for this receiver. A packet that comes next moves the base line up to itself, a second heartbeat confirms it.
  */
 
 /** Messages that were published and never arrived. */
@@ -18,6 +21,7 @@ export interface Gap {
 interface Seen {
   epoch: number;
   last: number;
+  onTrial: boolean;
 }
 
 /** Streams of one receiver. */
@@ -38,14 +42,20 @@ export class GapDetector {
 
   /** Records `first`..`last` of a stream have arrived. Repeats and old ones change nothing. */
   observe(topic: string, epoch: number, first: number, last: number): void {
-    const seen = this.#seen(topic, epoch, first - 1);
+    const seen = this.#seen(topic, epoch, first - 1, false);
+    if (seen.onTrial) {
+      seen.onTrial = false;
+      seen.last = Math.max(seen.last, first - 1);
+    }
     if (first > seen.last + 1) this.#missing(topic, epoch, seen.last + 1, first - 1);
     if (last > seen.last) seen.last = last;
   }
 
   /** The publisher says that a stream has reached `last`. */
   heartbeat(topic: string, epoch: number, last: number): void {
-    const seen = this.#seen(topic, epoch, last);
+    const isKnown = this.#streams.get(topic)?.has(epoch) === true;
+    const seen = this.#seen(topic, epoch, last, true);
+    if (isKnown) seen.onTrial = false;
     if (last <= seen.last) return;
     this.#missing(topic, epoch, seen.last + 1, last);
     seen.last = last;
@@ -65,7 +75,7 @@ export class GapDetector {
     this.#onGap({ topic, epoch, endpoint: this.#endpoint, from, to, count: to - from + 1 });
   }
 
-  #seen(topic: string, epoch: number, base: number): Seen {
+  #seen(topic: string, epoch: number, base: number, onTrial: boolean): Seen {
     if (this.#recent?.epoch === epoch && this.#recentTopic === topic) return this.#recent;
     let epochs = this.#streams.get(topic);
     if (epochs === undefined) {
@@ -75,7 +85,7 @@ export class GapDetector {
     let seen = epochs.get(epoch);
     if (seen === undefined) {
       if (this.#size >= this.#max) this.#evict();
-      seen = { epoch, last: base };
+      seen = { epoch, last: base, onTrial };
       if (!this.#streams.has(topic)) {
         // What was evicted is this very topic: the epochs that it had are gone with it.
         epochs = new Map();

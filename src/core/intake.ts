@@ -1,12 +1,14 @@
 /** Bounds how many messages of one receiving link are being worked on: at the mark the link reads no further. */
 
-/** In flight at once after which a burst takes breath; below it there is little to collect. */
+/** So many messages are a burst, after which reading takes breath; after fewer there is little to collect. */
 const BURST = 64;
 
 /** See the head of this file. */
 export class Intake {
   readonly #limit: number;
   #inFlight = 0;
+  /** Messages since the last breath. */
+  #burst = 0;
   /** Packets of which more records are to come in. */
   #held = 0;
   readonly #waiting: (() => void)[] = [];
@@ -27,6 +29,7 @@ export class Intake {
 
   /** Counts a message in; a promise means that there is no room yet. */
   enter(): Promise<void> | undefined {
+    this.#burst++;
     if (this.#inFlight < this.#limit) {
       this.#inFlight++;
       return undefined;
@@ -61,7 +64,8 @@ export class Intake {
    * pile up half done outlive the young generation, and collecting them costs more than handling them.
    */
   breather(): Promise<void> | undefined {
-    if (this.#inFlight < BURST) return undefined;
+    if (this.#burst < BURST || this.#inFlight === 0) return undefined;
+    this.#burst = 0;
     return new Promise((resolve) => {
       // One is enough: the link reads one packet at a time.
       this.#breath = resolve;

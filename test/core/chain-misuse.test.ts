@@ -279,6 +279,29 @@ test('on the way in a request that a step breaks is answered with the error, and
   await expectClean(rig);
 });
 
+test('a message that was dropped while it waited for its handler is not handled after all', async (t) => {
+  const rig = receiving(t, (_ctx, next) => {
+    void next();
+  });
+  const ends: (() => void)[] = [];
+  const started: unknown[] = [];
+  const work = ({ body }: { readonly body: unknown }): Promise<void> => {
+    started.push(body);
+    return new Promise((resolve) => ends.push(resolve));
+  };
+  rig.bus.subscribe('>', work, { concurrency: 1 });
+  await rig.bus.ready();
+  await rig.bus.publish('good', 1);
+  await rig.bus.publish('bad', 2);
+  await until(() => rig.bus.metrics().inbound_dropped === 1, 'the misuse');
+  await rig.bus.publish('good', 3);
+  ends.shift()!();
+  await until(() => started.length === 2, 'the next good one');
+  assert.deepEqual(started, [1, 3]);
+  ends.shift()!();
+  await turns();
+});
+
 test('a thousand broken messages of one topic leave nothing behind', async (t) => {
   let count = 0;
   const rig = receiving(t, (_ctx, next) => {

@@ -62,12 +62,29 @@ test('a heartbeat finds a lost tail, and what it has told is not told again', ()
   assert.deepEqual(told(), []);
 });
 
-test('a heartbeat may be the base line too', () => {
+test('a heartbeat may be the base line too, once a second one has confirmed it', () => {
   const { detector, told } = watch();
+  detector.heartbeat('a', 1, 10);
   detector.heartbeat('a', 1, 10);
   assert.deepEqual(told(), []);
   detector.observe('a', 1, 12, 12);
   assert.deepEqual(told(), ['a/1 11-11']);
+});
+
+test('what was published between a first heartbeat and the first packet was not missed: the subscription came in between', () => {
+  const { detector, told } = watch();
+  detector.heartbeat('a', 1, 10);
+  detector.observe('a', 1, 15, 16);
+  assert.deepEqual(told(), []);
+  detector.observe('a', 1, 18, 18);
+  assert.deepEqual(told(), ['a/1 17-17']);
+});
+
+test('what was published between two heartbeats, with no packet at all, was missed', () => {
+  const { detector, told } = watch();
+  detector.heartbeat('a', 1, 10);
+  detector.heartbeat('a', 1, 12);
+  assert.deepEqual(told(), ['a/1 11-12']);
 });
 
 test('an old heartbeat changes nothing', () => {
@@ -128,15 +145,18 @@ test('whatever is lost, repeated or told by heartbeats: the gaps are exactly wha
       const { detector, gaps } = watch();
       const published = new Map<string, number>();
       /** What a model that remembers every single sequence says. */
-      const model = new Map<string, { base: number; known: number; seen: Set<number> }>();
+      const model = new Map<string, { base: number; known: number; seen: Set<number>; onTrial: boolean }>();
       for (const [topic, epoch, one] of events) {
         const stream = `${topic}/${String(epoch)}`;
         const last = published.get(stream) ?? 0;
         if (one.kind === 'heartbeat') {
           if (one.lost) continue;
           const known = model.get(stream);
-          if (known === undefined) model.set(stream, { base: last, known: last, seen: new Set() });
-          else known.known = Math.max(known.known, last);
+          if (known === undefined) model.set(stream, { base: last, known: last, seen: new Set(), onTrial: true });
+          else {
+            known.known = Math.max(known.known, last);
+            known.onTrial = false;
+          }
           detector.heartbeat(topic, epoch, last);
           continue;
         }
@@ -144,7 +164,8 @@ test('whatever is lost, repeated or told by heartbeats: the gaps are exactly wha
         const end = last + one.size;
         published.set(stream, end);
         if (one.lost) continue;
-        const known = model.get(stream) ?? { base: last, known: last, seen: new Set<number>() };
+        const known = model.get(stream) ?? { base: last, known: last, seen: new Set<number>(), onTrial: false };
+        if (known.onTrial) Object.assign(known, { base: last, onTrial: false });
         model.set(stream, known);
         known.known = Math.max(known.known, end);
         for (let sequence = first; sequence <= end; sequence++) known.seen.add(sequence);

@@ -51,10 +51,12 @@ test('a few in flight need no breather; after a burst reading pauses until they 
   assert.equal(breathed, false);
   await turns(2);
   assert.equal(breathed, true);
+  assert.equal(intake.breather(), undefined, 'nothing came since, however many are in flight');
+  for (let index = 0; index < 64; index++) void intake.enter();
   const left = intake.breather()!;
   let settled = false;
   void left.then(() => (settled = true));
-  for (let index = 0; index < 64; index++) intake.leave();
+  for (let index = 0; index < 128; index++) intake.leave();
   await Promise.resolve();
   assert.equal(settled, true, 'at once, not with the next turn');
 });

@@ -50,6 +50,36 @@ test('a call whose deadline passes while a step still runs is told in time, and 
   assert.equal(bus.stats().queued_messages, 0);
 });
 
+test('nor is anything of it sent when the step that holds it belongs to a repeated attempt', async (t) => {
+  const clock = new FakeClock();
+  const { step, release } = holding();
+  let attempts = 0;
+  const again: Middleware = {
+    name: 'again',
+    stage: 'body',
+    repeatable: () => true,
+    send: (_ctx, next) => next().catch(next),
+  };
+  const failing: Middleware = {
+    name: 'failing',
+    stage: 'body',
+    send(_ctx, next) {
+      if (++attempts === 1) throw new Error('the first time');
+      return next();
+    },
+  };
+  const { bus } = memoryBus(t, { clock, publishTimeoutMs: 100, stack: [again, failing, step, serialize()] });
+  const call = codeOf(bus.publish('slow', 1));
+  await turns();
+  await clock.pass(120);
+  assert.equal(await call, 'SEND_TIMEOUT');
+  release();
+  await turns(10);
+  assert.equal(attempts, 2);
+  assert.equal(bus.metrics().messages_sent, 0);
+  assert.equal(bus.stats().queued_messages, 0);
+});
+
 test('a place that such a call gave up holds nobody back', async (t) => {
   const clock = new FakeClock();
   const { step, release } = holding();

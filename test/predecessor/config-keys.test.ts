@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { MessageBus, MessageBusConfig } from '../../src/message-bus.ts';
+import type { MessageBusConfig } from '../../src/message-bus.ts';
 import { memory, memoryHub } from '../../src/transports/memory.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { bounded, Gate, until } from '../transports/conformance/waiting.ts';
@@ -37,15 +37,21 @@ test('maxQueueBytes bounds the same queue in bytes; by default 64 MB', async (t)
   assert.equal(await queueTakes(t, {}, 'x'.repeat(1024 * 1024)), 64);
 });
 
-/** Sends more than a bus may work on; answers how many handlers have started. */
-async function handlersStarted(
-  t: TestContext,
-  send: number,
-  config: MessageBusConfig,
-): Promise<Record<string, number>> {
+/** Waits for a count to come to where it has to stop, and a while longer; answers where it stands then. */
+async function settledAt(count: () => number, expected: number, what: string): Promise<number> {
+  await until(
+    () => count() >= expected,
+    () => `${String(expected)} ${what}, got ${String(count())}`,
+  );
+  await turns(100);
+  return count();
+}
+
+/** Sends more than a bus may work on: how many handlers start. */
+async function expectStarted(t: TestContext, expected: number, send: number, config: MessageBusConfig): Promise<void> {
   const gate = new Gate();
   const started = { subscribe: 0, pull: 0, respond: 0 };
-  const { bus } = actor(t, { publish: true, ...config });
+  const { bus } = actor(t, { publish: true, clock: new FakeClock(), ...config });
   bus.subscribe('a', () => (started.subscribe++, gate.opened));
   bus.pull('b', () => (started.pull++, gate.opened));
   bus.respond('c', () => (started.respond++, gate.opened));
@@ -55,20 +61,15 @@ async function handlersStarted(
     void bus.push('b', index);
     void bus.request('c', index);
   }
-  await until(() => Object.values(started).every((count) => count > 0), 'the first handlers');
-  let last = '';
-  for (let quiet = 0; quiet < 20; quiet++) {
-    await turns(2);
-    if (last !== JSON.stringify(started)) quiet = 0;
-    last = JSON.stringify(started);
+  for (const verb of ['subscribe', 'pull', 'respond'] as const) {
+    assert.equal(await settledAt(() => started[verb], expected, `handlers of ${verb}`), expected);
   }
   gate.open();
-  return started;
 }
 
 test('hwmInbound: so many messages are in flight in the handlers of an endpoint; by default 1000', async (t) => {
-  assert.deepEqual(await handlersStarted(t, 20, { hwmInbound: 3 }), { subscribe: 3, pull: 3, respond: 3 });
-  assert.deepEqual(await handlersStarted(t, 1100, {}), { subscribe: 1000, pull: 1000, respond: 1000 });
+  await expectStarted(t, 3, 20, { hwmInbound: 3 });
+  await expectStarted(t, 1000, 1100, {});
 });
 
 /** The high-water mark that each socket is opened with. */
@@ -94,36 +95,29 @@ test('hwmPackets is the mark of the sockets: 256 where the bus packs, else hwmOu
 
 let names = 0;
 
-/** Waits until the transport takes nothing more from a bus; answers how many messages it took. */
-async function takenFrom(bus: MessageBus): Promise<number> {
-  let taken = -1;
-  for (let quiet = 0; quiet < 20; quiet++) {
-    await turns(5);
-    if (taken !== bus.metrics().messages_sent) quiet = 0;
-    taken = bus.metrics().messages_sent;
-  }
-  return taken;
-}
-
-/** Pushes over inproc, where nothing but the two queues stands between; answers how many a stopped puller lets through. */
-async function pushesTaken(t: TestContext, pushing: MessageBusConfig, pulling: MessageBusConfig): Promise<number> {
+/** Pushes over inproc, where nothing but the two queues stands between, to a puller that stands still: how many are taken. */
+async function expectTaken(
+  t: TestContext,
+  expected: number,
+  pushing: MessageBusConfig,
+  pulling: MessageBusConfig,
+): Promise<void> {
   const endpoint = `inproc://hwm-${String(++names)}`;
   const gate = new Gate();
   const puller = overZeromq(t, { endpoints: { pull: { bind: endpoint } }, ...pulling });
   puller.bus.pull('>', () => gate.opened);
-  const pusher = overZeromq(t, { endpoints: { push: { connect: [endpoint] } }, ...pushing });
-  await pusher.bus.ready();
-  for (let index = 0; index < 100; index++) void pusher.bus.push(index);
-  const taken = await takenFrom(pusher.bus);
+  const { bus } = overZeromq(t, { endpoints: { push: { connect: [endpoint] } }, ...pushing });
+  await bus.ready();
+  for (let index = 0; index < 100; index++) void bus.push(index);
+  assert.equal(await settledAt(() => bus.metrics().messages_sent, expected, 'messages'), expected);
   gate.open();
-  return taken;
 }
 
 test('over ZeroMQ the marks reach the sockets: hwmOutbound the PUSH, hwmInbound the PULL, hwmPackets both', async (t) => {
   // The marks of both sides add up. The few that the puller has read are credited in batches, not one by one.
-  assert.equal(await pushesTaken(t, { hwmOutbound: 10 }, { hwmInbound: 1, hwmPackets: 5 }), 15);
-  assert.equal(await pushesTaken(t, { hwmPackets: 20 }, { hwmInbound: 1, hwmPackets: 5 }), 25);
-  assert.equal(await pushesTaken(t, { hwmPackets: 10 }, { hwmInbound: 4 }), 14);
+  await expectTaken(t, 15, { hwmOutbound: 10 }, { hwmInbound: 1, hwmPackets: 5 });
+  await expectTaken(t, 25, { hwmPackets: 20 }, { hwmInbound: 1, hwmPackets: 5 });
+  await expectTaken(t, 14, { hwmPackets: 10 }, { hwmInbound: 4 });
 });
 
 test('over ZeroMQ hwmPackets reaches the publisher and the subscriber', async (t) => {
@@ -139,10 +133,11 @@ test('over ZeroMQ hwmPackets reaches the publisher and the subscriber', async (t
   await subscriber.bus.ready();
   // A record of another topic seals the packet, so each of these is a packet.
   for (let index = 0; index < 100; index++) void publisher.bus.publish(index % 2 === 0 ? 'a' : 'b', index);
-  const taken = await takenFrom(publisher.bus);
-  gate.open();
   // Beside them there are the echoes of ready() and a heartbeat or two.
-  assert.ok(taken <= publishing + subscribing && taken > publishing + subscribing - 10, String(taken));
+  const least = publishing + subscribing - 10;
+  const taken = await settledAt(() => publisher.bus.metrics().messages_sent, least, 'packets');
+  gate.open();
+  assert.ok(taken <= publishing + subscribing, String(taken));
 });
 
 /** A publish that finds its queue full. */

@@ -1,7 +1,7 @@
 /** The options of `zeromq()` and their check. */
 import type { Context } from 'zeromq';
 import { packetLimits } from '../../core/packet-layout.ts';
-import { isReserved, topicFault } from '../../core/topics.ts';
+import { messageTopicFault } from '../../core/topics.ts';
 import { sharedContext } from './context.ts';
 import type { ZeromqSettings } from './settings.ts';
 
@@ -70,7 +70,7 @@ export function checkedSettings(options: ZeromqOptions = {}): ZeromqSettings {
 }
 
 function expectTopic(topic: string): void {
-  const fault = topicFault(topic) ?? (isReserved(topic) ? 'it is reserved for the bus itself' : undefined);
+  const fault = messageTopicFault(topic);
   if (fault === undefined) return;
   throw new RangeError(`Expected \`topic\` to be a topic, got ${JSON.stringify(topic)}: ${fault}`);
 }
