@@ -76,9 +76,8 @@ export class Deadlines {
     this.#timerTick = tick;
     const delay = Math.min(Math.max(0, tick * TICK_MS - this.#clock.now()), LONGEST_MS);
     const fire = (): void => {
-      setImmediate(() => {
-        this.#fire();
-      });
+      // Two turns: sockets are read in the first, and what they brought comes through its chain in the second.
+      setImmediate(() => setImmediate(() => this.#fire()));
     };
     this.#timer = outsideTraces(() => this.#clock.setTimeout(fire, delay));
   }

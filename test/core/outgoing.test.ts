@@ -5,7 +5,8 @@ import type { Middleware } from '../../src/core/middleware.ts';
 import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { memory } from '../../src/transports/memory.ts';
-import { until } from '../transports/conformance/waiting.ts';
+import type { Transport } from '../../src/core/transport.ts';
+import { bounded, until } from '../transports/conformance/waiting.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { codeOf, deferred, memoryBus } from '../support/memory-bus.ts';
 import { forbidUnhandledRejections } from '../support/rejections.ts';
@@ -69,6 +70,9 @@ test('nor is anything of it sent when the step that holds it belongs to a repeat
     },
   };
   const { bus } = memoryBus(t, { clock, publishTimeoutMs: 100, stack: [again, failing, step, serialize()] });
+  // With a link that is open, so that nothing else stands in the way.
+  await bus.publish('quick', 1);
+  attempts = 0;
   const call = codeOf(bus.publish('slow', 1));
   await turns();
   await clock.pass(120);
@@ -76,7 +80,7 @@ test('nor is anything of it sent when the step that holds it belongs to a repeat
   release();
   await turns(10);
   assert.equal(attempts, 2);
-  assert.equal(bus.metrics().messages_sent, 0);
+  assert.equal(bus.metrics().messages_sent, 1, 'the quick one');
   assert.equal(bus.stats().queued_messages, 0);
 });
 
@@ -152,6 +156,48 @@ test('a repeat that comes after a failure within the call still has its deadline
   await turns();
   await clock.pass(300);
   assert.equal(await second, 'SEND_TIMEOUT', 'it does not wait for ever');
+});
+
+/** A memory transport whose pushers open when the test lets them. */
+function slowOpening(): { readonly transport: Transport; readonly open: () => void } {
+  const transport = memory();
+  const hold = deferred();
+  return {
+    transport: { ...transport, openPusher: (spec) => hold.promise.then(() => transport.openPusher(spec)) },
+    open: () => hold.resolve(),
+  };
+}
+
+test('a call that ends in the very moment in which its link opens leaves nothing in the queue', async (t) => {
+  forbidUnhandledRejections(t);
+  // How many microtasks lie between the two is nobody's business, so each number of them is tried.
+  for (let ticks = 0; ticks < 20; ticks++) {
+    const { transport, open } = slowOpening();
+    const { bus } = memoryBus(t, { transport });
+    const abort = new AbortController();
+    const call = codeOf(bus.push('a', 1, { signal: abort.signal }));
+    await turns();
+    open();
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    abort.abort();
+    assert.equal(await call, 'ABORTED', `after ${String(ticks)} ticks`);
+    await turns();
+    assert.equal(bus.stats().queued_messages, 0, `after ${String(ticks)} ticks`);
+    await bus.close({ timeoutMs: 0 });
+  }
+});
+
+test('a call that waits for its link settles when the bus closes', async (t) => {
+  const { transport, open } = slowOpening();
+  const { bus } = memoryBus(t, { transport });
+  const call = codeOf(bus.push('a', 1));
+  await turns();
+  const closing = bus.close({ timeoutMs: 0 });
+  await until(() => bus.metrics().active_connections === 0, 'the close to begin');
+  open();
+  assert.equal((await bounded(closing, 'the close')).undelivered, 1);
+  assert.equal(await bounded(call, 'the call'), 'CLOSED');
+  assert.equal(bus.metrics().messages_sent, 0);
 });
 
 test('a step gets a moment to end its business when the deadline passes, and not longer', async (t) => {

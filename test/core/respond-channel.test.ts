@@ -270,6 +270,22 @@ test('a subscription that is closed and made again at the same endpoint works at
   assert.equal(bus.metrics().failed_bind_count, 0);
 });
 
+test('it may be made again before the old one has closed: the new one waits for the endpoint', async (t) => {
+  const { bus } = memoryBus(t);
+  const work = new Work();
+  const first = bus.respond('work', work.handle);
+  const call = bus.request('work', 1);
+  await until(() => work.running === 1, 'the request');
+  const closing = first.close();
+  bus.respond('work', () => 'the new one');
+  await turns(10);
+  work.finish('the old one');
+  assert.equal(await call, 'the old one');
+  await closing;
+  assert.equal(await bus.request('work', 2), 'the new one');
+  assert.equal(bus.metrics().failed_bind_count, 0);
+});
+
 test('closing a responder lets the request in hand be answered', async (t) => {
   const { bus } = memoryBus(t);
   const work = new Work();

@@ -5,7 +5,7 @@
 import type { Clock } from '../../core/clock.ts';
 
 /** Below this a healthy subscriber that pauses for a garbage collection would be left behind too. */
-const LEAST_PATIENCE_MS = 50;
+const LEAST_PATIENCE_MS = 100;
 
 /** The part of `PublishSpec` that it goes by. */
 interface PatienceSpec {

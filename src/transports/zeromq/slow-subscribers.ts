@@ -6,7 +6,7 @@
  * sends one message with `noDrop` off: libzmq skips every full subscriber then, and until it has drained.
  *
  * The patience halves each time, because a subscriber that reads a little would otherwise cost everyone the whole patience
- * again and again; it is back after some time without. Not below 50 ms: a healthy subscriber that collects garbage must not be skipped.
+ * again and again; it is back after some time without. Not below 100 ms: a healthy subscriber that collects garbage must not be skipped.
  * A stall of this process is not waiting: subscribers in it, and what it feeds, stood still too. Between two offers only so much
  * counts as the writer would let pass (beside three busy processes on two cores every third run lost messages without this).
  */
@@ -14,7 +14,7 @@ import type { MessageLike, XPublisher } from 'zeromq';
 import type { LinkFact, PublishSpec } from '../../core/transport.ts';
 import { handOver } from './hand-over.ts';
 
-const LEAST_PATIENCE_MS = 50;
+const LEAST_PATIENCE_MS = 100;
 
 /** The most that the time between two offers counts. A writer offers about every millisecond. */
 const LONGEST_STEP_MS = 10;

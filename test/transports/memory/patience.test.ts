@@ -15,15 +15,15 @@ function limits(patienceMs: number, patienceRecoveryMs: number, times: readonly 
 }
 
 describe('Patience', () => {
-  it('halves each time it is over, down to 50 ms', () => {
-    assert.deepEqual(limits(250, 10_000, [20_000, 20_001, 20_002, 20_003, 20_004]), [250, 125, 63, 50, 50]);
+  it('halves each time it is over, down to 100 ms', () => {
+    assert.deepEqual(limits(250, 10_000, [20_000, 20_001, 20_002, 20_003, 20_004]), [250, 125, 100, 100, 100]);
   });
 
   it('is whole again when nobody was left behind for the recovery time', () => {
-    assert.deepEqual(limits(250, 1000, [5000, 5999, 6998, 7998, 8000]), [250, 125, 63, 250, 125]);
+    assert.deepEqual(limits(250, 1000, [5000, 5999, 6998, 7998, 8000]), [250, 125, 100, 250, 125]);
   });
 
-  it('never exceeds what was configured, also below 50 ms', () => {
+  it('never exceeds what was configured, also below 100 ms', () => {
     assert.deepEqual(limits(20, 1000, [5000, 5001]), [20, 20]);
     assert.deepEqual(limits(0, 1000, [5000, 5001]), [0, 0]);
   });
