@@ -28,19 +28,19 @@ export interface HandlerOptions {
   readonly endpoint?: EndpointChoice;
   /** How many messages this handler works on at once. @default unlimited, within `hwmInbound` */
   readonly concurrency?: number;
-  /** How many more may wait for it. @default the bus's `hwmInbound` */
+  /** How many more may wait for it; only with `concurrency`. @default the bus's `hwmInbound` */
   readonly maxQueued?: number;
 }
 
 /** Options of one subscription. */
 export interface SubscribeOptions extends HandlerOptions {
-  /** What happens when `maxQueued` wait: the socket is not read, or the oldest is dropped (and counted). @default 'block' */
+  /** What happens when `maxQueued` wait: the socket is not read, or the oldest is dropped (and counted). Only with `concurrency`. @default 'block' */
   readonly overflow?: 'block' | 'drop-oldest';
   /** A socket of its own: when this handler blocks, others go on. @default false */
   readonly ownSocket?: boolean;
 }
 
-/** Options of `messages()`. */
+/** Options of `messages()`, where `maxQueued` and `overflow` imply `concurrency: 1`: a loop takes one message at a time. */
 export interface MessagesOptions extends SubscribeOptions {
   /** Ends the loop. */
   readonly signal?: AbortSignal;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Counters } from '../../src/core/counters.ts';
 import { BusError } from '../../src/core/errors.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
@@ -244,9 +245,13 @@ test('a reply that has no encoding is an error reply, so that the caller does no
 });
 
 test('a reply that a step of the caller refuses rejects the call and counts as dropped', async (t) => {
+  let counters: Counters | undefined;
   const refuse: Middleware = {
     name: 'refuse',
     stage: 'body',
+    attach(host) {
+      ({ counters } = host);
+    },
     receive(ctx, next) {
       if (ctx.pattern === 'reply' && ctx.topic === 'bad') throw new BusError('VALIDATION_FAILED', 'not what was asked');
       return next();
@@ -256,7 +261,10 @@ test('a reply that a step of the caller refuses rejects the call and counts as d
   bus.respond('>', () => 1);
   assert.equal(await codeOf(bus.request('bad', 1)), 'VALIDATION_FAILED');
   assert.equal(await bus.request('good', 1), 1);
-  assert.equal(bus.metrics().inbound_dropped, 1);
+  assert.deepEqual(
+    [...counters!.inboundDropped.all()].map(({ operation, errorType, value }) => [operation, errorType, value]),
+    [['request', 'validation_failed', 1]],
+  );
   assert.equal(bus.metrics().errors, 1);
 });
 

@@ -104,3 +104,12 @@ test('patterns and handlers that make no sense are errors at once', (t) => {
     /^TypeError: Expected the handler to be a function, got string/,
   );
 });
+
+test('a limit of what may wait needs a limit of what runs: without it nothing ever waits', (t) => {
+  const { bus } = memoryBus(t);
+  const wrong = /^TypeError: Expected `concurrency` to be given where `maxQueued` or `overflow` is/;
+  assert.throws(() => bus.subscribe('a', () => {}, { maxQueued: 5 }), wrong);
+  assert.throws(() => bus.subscribe('a', () => {}, { overflow: 'drop-oldest' }), wrong);
+  assert.throws(() => bus.respond('a', () => 1, { maxQueued: 5 }), wrong);
+  assert.ok(bus.messages('a', { maxQueued: 5, overflow: 'drop-oldest' }), 'a loop takes one at a time anyway');
+});
