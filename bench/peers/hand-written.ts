@@ -3,6 +3,7 @@
  * encoded and parsed. `publish COUNT` or `subscribe ENDPOINT COUNT`; the parent reads one JSON line from each.
  */
 import { Publisher, Subscriber } from 'zeromq';
+import { bodyOf } from '../body.ts';
 
 const TOPIC = 'price.tick';
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -41,18 +42,6 @@ async function subscribe(endpoint: string, count: number): Promise<void> {
   }
   console.log(JSON.stringify({ seen, ms: performance.now() - first, sum }));
   socket.close();
-}
-
-/** About 100 bytes of JSON. */
-function bodyOf(i: number): unknown {
-  return {
-    symbol: 'BTC',
-    price: 43210.5 + (i % 100),
-    volume: 1234,
-    side: 'buy',
-    venue: 'XYZ',
-    note: 'abcdefghijklmno',
-  };
 }
 
 if (role === 'publish') await publish(Number(args[0]));

@@ -1,5 +1,6 @@
 /** The same work with tracebus: `await bus.publish()` in a plain loop, one handler on the other side. Arguments as in hand-written.ts. */
 import { MessageBus } from 'tracebus';
+import { bodyOf } from '../body.ts';
 
 const TOPIC = 'price.tick';
 const [role, ...args] = process.argv.slice(2);
@@ -33,18 +34,6 @@ async function subscribe(endpoint: string, count: number): Promise<void> {
   await done;
   console.log(JSON.stringify({ seen, ms: performance.now() - first, sum, gaps: bus.stats().gaps }));
   await bus.close();
-}
-
-/** About 100 bytes of JSON. */
-function bodyOf(i: number): unknown {
-  return {
-    symbol: 'BTC',
-    price: 43210.5 + (i % 100),
-    volume: 1234,
-    side: 'buy',
-    venue: 'XYZ',
-    note: 'abcdefghijklmno',
-  };
 }
 
 if (role === 'publish') await publish(Number(args[0]));

@@ -8,7 +8,7 @@ import type { OutgoingPacket } from '../../core/outgoing-packet.ts';
 import type { PublishSpec, Sender } from '../../core/transport.ts';
 import type { End, MemoryHub, Role } from './hub.ts';
 import { MemoryLink } from './link.ts';
-import { Patience } from './patience.ts';
+import { Patience } from '../../core/patience.ts';
 import { parcelOf } from './pipe.ts';
 
 /** A link that publishes. */

@@ -5,16 +5,14 @@
  * for, and a message that is offered again has reached nobody yet. `leave-behind` waits like this up to a patience, then
  * sends one message with `noDrop` off: libzmq skips every full subscriber then, and until it has drained.
  *
- * The patience halves each time, because a subscriber that reads a little would otherwise cost everyone the whole patience
- * again and again; it is back after some time without. Not below 100 ms: a healthy subscriber that collects garbage must not be skipped.
+ * How long the patience is, src/core/patience.ts says.
  * A stall of this process is not waiting: subscribers in it, and what it feeds, stood still too. Between two offers only so much
  * counts as the writer would let pass (beside three busy processes on two cores every third run lost messages without this).
  */
 import type { MessageLike, XPublisher } from 'zeromq';
+import { Patience } from '../../core/patience.ts';
 import type { LinkFact, PublishSpec } from '../../core/transport.ts';
 import { handOver } from './hand-over.ts';
-
-const LEAST_PATIENCE_MS = 100;
 
 /** The most that the time between two offers counts. A writer offers about every millisecond. */
 const LONGEST_STEP_MS = 10;
@@ -29,8 +27,7 @@ export type SlowSubscriberSpec = Pick<
 export class SlowSubscribers {
   readonly #socket: XPublisher;
   readonly #spec: SlowSubscriberSpec;
-  #patienceMs: number;
-  #lastLeftAt = -Infinity;
+  readonly #patience: Patience;
   /** For how long the present message has been refused, in the time of the caller and without the stalls. */
   #refusedAtMs = 0;
   #waitedMs = 0;
@@ -38,7 +35,7 @@ export class SlowSubscribers {
   constructor(socket: XPublisher, spec: SlowSubscriberSpec) {
     this.#socket = socket;
     this.#spec = spec;
-    this.#patienceMs = spec.patienceMs;
+    this.#patience = new Patience(spec);
     socket.noDrop = spec.slowSubscribers !== 'drop';
   }
 
@@ -59,27 +56,19 @@ export class SlowSubscribers {
     if (waitedMs < this.#refusedAtMs) this.#waitedMs = this.#refusedAtMs = 0;
     this.#waitedMs += Math.min(waitedMs - this.#refusedAtMs, LONGEST_STEP_MS);
     this.#refusedAtMs = waitedMs;
-    return this.#waitedMs >= this.#currentPatience();
+    return this.#patience.isOver(this.#waitedMs);
   }
 
   #leaveBehind(frames: MessageLike[]): Promise<boolean> {
-    const { clock, endpoint, patienceMs, events } = this.#spec;
+    const { endpoint, events } = this.#spec;
     this.#refusedAtMs = 0;
     this.#waitedMs = 0;
-    this.#lastLeftAt = clock.now();
-    this.#patienceMs = Math.min(patienceMs, Math.max(LEAST_PATIENCE_MS, this.#patienceMs / 2));
     setNoDrop(this.#socket, false);
     // With sendTimeout 0 the message is sent inside the call: noDrop is on again before anything else can be.
     const sent = handOver(this.#socket, frames, endpoint);
     setNoDrop(this.#socket, true);
     events.onFact('subscribersLeftBehind');
     return sent;
-  }
-
-  #currentPatience(): number {
-    const { clock, patienceMs, patienceRecoveryMs } = this.#spec;
-    if (clock.now() - this.#lastLeftAt >= patienceRecoveryMs) this.#patienceMs = patienceMs;
-    return this.#patienceMs;
   }
 }
 

@@ -2,7 +2,7 @@
  * How long a publisher waits for everyone before it leaves a full subscriber behind. It halves each time, so that one that is
  * stuck again and again costs the others less and less, and grows back when nothing had to be left behind for a while.
  */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Below this a healthy subscriber that pauses for a garbage collection would be left behind too. */
 const LEAST_PATIENCE_MS = 100;

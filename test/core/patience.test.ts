@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '../../../src/core/clock.ts';
-import { Patience } from '../../../src/transports/memory/patience.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { Patience } from '../../src/core/patience.ts';
 
 /** The shortest waits, to the millisecond, at which it is over, asked for at these times. */
 function limits(patienceMs: number, patienceRecoveryMs: number, times: readonly number[]): number[] {
