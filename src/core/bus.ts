@@ -251,6 +251,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       retries: counters.retries.total,
       subscribers_left_behind: counters.subscribersLeftBehind.total,
       reconnects: counters.reconnects.total,
+      cool_downs: counters.coolDowns.total,
       handshake_failures: counters.handshakeFailures.total,
       in_flight_handlers: counters.inFlightHandlers(),
       queued_messages: counters.queuedMessages(),

@@ -78,6 +78,7 @@ export interface BusStats {
   readonly retries: number;
   readonly subscribers_left_behind: number;
   readonly reconnects: number;
+  readonly cool_downs: number;
   readonly handshake_failures: number;
   readonly in_flight_handlers: number;
   readonly queued_messages: number;

@@ -93,6 +93,8 @@ export class Counters {
   readonly retries: Count = new Count();
   readonly subscribersLeftBehind: Count = new Count();
   readonly reconnects: Count = new Count();
+  /** Times that a failed endpoint was left alone for a while. */
+  readonly coolDowns: Count = new Count();
   readonly handshakeFailures: Count = new Count();
   /** Messages received that no handler's pattern matched. */
   readonly noHandler: Count = new Count();

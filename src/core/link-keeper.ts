@@ -96,7 +96,7 @@ export class LinkKeeper<L extends Link> {
   /** The endpoint did not answer in time. */
   timedOut(error: BusError): void {
     if (this.#closed) return;
-    this.#coolDown.open(error);
+    this.#leaveAlone(error);
     this.#stale = this.mode === 'connect';
     this.#kernel.logger.debug(`${this.endpoint} cools down: ${error.message}`);
   }
@@ -172,12 +172,17 @@ export class LinkKeeper<L extends Link> {
     this.#kernel.counters[fact].add(this.#options.operation);
   }
 
+  #leaveAlone(error: unknown): void {
+    if (!this.#coolDown.active) this.#kernel.counters.coolDowns.add(this.#options.operation);
+    this.#coolDown.open(error);
+  }
+
   #failed(error: unknown): void {
     if (this.#closed) return;
     const { counters, reporter, clock, settings } = this.#kernel;
     const isBind = error instanceof BusError && error.code === 'BIND_FAILED';
     if (isBind) counters.failedBinds.add(undefined, errorType(error));
-    this.#coolDown.open(error);
+    this.#leaveAlone(error);
     reporter.report(error, this.#options.operation, `${this.endpoint} failed`);
     if (!isBind && !this.#options.reopens) return;
     if (this.#retry !== undefined) clock.clearTimeout(this.#retry);

@@ -18,6 +18,7 @@ import type { Clock } from './clock.ts';
 import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
 import type { ReceiveContext } from './receive-context.ts';
+import type { Failure } from './reporter.ts';
 import type { SendContext } from './send-context.ts';
 
 /** Runs the rest of the chain. */
@@ -53,6 +54,11 @@ export interface MiddlewareHost {
   readonly random: () => number;
   /** Counts, logs and hands an error that no call can report to the bus's `onError`. */
   report(error: unknown, ctx?: ReceiveContext | SendContext): void;
+  /**
+   * Tells of every failure that no call reports, a dropped message for instance, after it was counted and logged; until the
+   * function that it returns is called. The listener must not throw.
+   */
+  onFailure(listener: (failure: Failure) => void): () => void;
 }
 
 /** One step of the pipeline; see the head of this file. */

@@ -3,7 +3,7 @@ import { buildChains } from './chain.ts';
 import type { ChainEnds, Chains } from './chain.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import type { Middleware, MiddlewareFunction } from './middleware.ts';
+import type { Middleware, MiddlewareFunction, MiddlewareHost } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { RequestChannel } from './request-channel.ts';
 import type { SendContext } from './send-context.ts';
@@ -71,9 +71,11 @@ export class Pipeline {
     const report = (error: unknown, ctx?: ReceiveContext | SendContext): void => {
       reporter.report(error, operationOf(ctx), 'a middleware reported a failure', { context: ctx });
     };
+    const onFailure: MiddlewareHost['onFailure'] = (listener) => reporter.listen(listener);
+    const { system } = transport;
     try {
       for (const one of this.stack) {
-        one.attach?.({ serviceName, system: transport.system, clock, logger, counters, random, report });
+        one.attach?.({ serviceName, system, clock, logger, counters, random, report, onFailure });
         this.attached.push(one);
       }
     } catch (error) {

@@ -2,6 +2,7 @@
  * One message on its way in, as middleware sees it, and what a handler gets (through the narrower type {@link Message}: no
  * copy). A class with every field set in the constructor; `id`, `signal` and `state` are made when they are asked for.
  */
+import type { Span } from '@opentelemetry/api';
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
 
@@ -81,6 +82,10 @@ export class ReceiveContext implements Message {
   readonly peer: string | undefined;
   /** The reply's body: what the respond handler returned. */
   result: unknown = undefined;
+  /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
+  span: Span | undefined = undefined;
+  /** How many messages of the same stream are known to be missing just before this one. */
+  missed = 0;
   /** Restores the context that the trace step made; used by {@link ReceiveContext.run}. @internal */
   scope: (<T>(fn: () => T) => T) | undefined = undefined;
   /** Where the message goes at the end of its chain, with its place in the order of its topic. @internal */

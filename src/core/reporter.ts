@@ -18,6 +18,22 @@ export interface Told {
   readonly context?: Context | undefined;
   /** @default 'error' */
   readonly level?: LogLevel;
+  /** The message reached no handler. @default false */
+  readonly isDropped?: boolean;
+}
+
+/** A failure that no call reports, after it was counted and logged. */
+export interface Failure {
+  readonly error: Error;
+  readonly operation: Operation;
+  /** At which level it was logged. */
+  readonly level: LogLevel;
+  /** The line of the log. */
+  readonly line: string;
+  /** The message that it happened to. */
+  readonly context: Context | undefined;
+  /** The message reached no handler. */
+  readonly isDropped: boolean;
 }
 
 /** Told of failures that no call reports. */
@@ -30,6 +46,7 @@ export class Reporter {
   readonly #onError: OnError | undefined;
   /** Errors that were told because there was no call to reject; the first call that they reject later counts no second time. */
   readonly #told = new WeakSet();
+  readonly #listeners = new Set<(failure: Failure) => void>();
   /** Errors that have rejected a call; a handler that passes one on counts no second time. */
   readonly #rejecting = new WeakSet();
 
@@ -45,14 +62,20 @@ export class Reporter {
     if (isObject(error)) this.#rejecting.add(error);
   }
 
+  /** Tells a listener of every failure that no call reports, until the function that it returns is called. */
+  listen(listener: (failure: Failure) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Counts, logs and hands to `onError` what no call can report. */
   report(error: unknown, operation: Operation, what: string, told: Told = {}): void {
-    const { context, level = 'error' } = told;
+    const { context, level = 'error', isDropped = false } = told;
     this.#count(error, operation);
-    logAt(this.#logger, level, `${what}: ${messageOf(error)}`);
+    const shown = error instanceof Error ? error : new Error(messageOf(error));
+    this.#tell({ error: shown, operation, level, line: `${what}: ${messageOf(error)}`, context, isDropped });
     const onError: ((error: Error, context?: Context) => unknown) | undefined = this.#onError;
     if (onError === undefined) return;
-    const shown = error instanceof Error ? error : new Error(messageOf(error));
     guard(
       () => onError(shown, context),
       (failure) => {
@@ -72,12 +95,18 @@ export class Reporter {
   /** A message or unreadable packet that reached no handler. Expired and late ones are everyday and not errors. */
   inboundDropped(error: BusError, operation: Operation, context?: Context): void {
     this.#counters.inboundDropped.add(operation, errorType(error));
-    if (error.code === 'EXPIRED' || error.code === 'LATE_REPLY') this.#logger.debug(error.message);
-    else this.report(error, operation, 'dropped', { context, level: 'warn' });
+    if (error.code === 'EXPIRED' || error.code === 'LATE_REPLY') {
+      this.#tell({ error, operation, level: 'debug', line: error.message, context, isDropped: true });
+    } else this.report(error, operation, 'dropped', { context, level: 'warn', isDropped: true });
   }
 
   outboundDropped(error: unknown, operation: Operation): void {
     this.#counters.outboundDropped.add(operation, errorType(error));
+  }
+
+  #tell(failure: Failure): void {
+    logAt(this.#logger, failure.level, failure.line);
+    for (const listener of this.#listeners) listener(failure);
   }
 
   #count(error: unknown, operation: Operation): void {

@@ -45,6 +45,10 @@ export const ATTR = {
   rpcMethodOriginal: 'rpc.method_original',
   /** From the closed list of src/core/errors.ts; present only on failure, the same on span and metric. */
   errorType: 'error.type',
+  /** On the event of a retry: the attempt that failed, from 1. */
+  attempt: 'messagebus.attempt',
+  /** On the event of a gap: how many messages were missed. */
+  missed: 'messagebus.missed',
 } as const;
 
 const { systemName, operationName, operationType, destinationName, destinationTemplate, errorType } = ATTR;
@@ -71,8 +75,7 @@ function gauge(name: string, unit: string, description: string): MetricFacts {
 }
 
 function histogram(name: string, description: string, attributes: readonly string[]): MetricFacts {
-  const all = [systemName, ...attributes, ...SERVER, errorType];
-  return { name, instrument: 'histogram', unit: 's', description, attributes: all };
+  return { name, instrument: 'histogram', unit: 's', description, attributes: [systemName, ...attributes] };
 }
 
 /** The counters by the name that the code gives them. */
@@ -91,6 +94,7 @@ export type CounterMetric =
   | 'retries'
   | 'subscribersLeftBehind'
   | 'reconnects'
+  | 'coolDowns'
   | 'handshakeFailures'
   | 'noHandler'
   | 'sentMessages'
@@ -143,6 +147,9 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
     [],
   ),
   reconnects: counter('messagebus.reconnects', '{reconnect}', 'Connections that a link made again by itself.', []),
+  coolDowns: counter('messagebus.cool_downs', '{event}', 'Times that a failed endpoint was left alone for a while.', [
+    operationName,
+  ]),
   handshakeFailures: counter('messagebus.handshake_failures', '{failure}', 'Connections refused at the handshake.', []),
   noHandler: counter('messagebus.no_handler', '{message}', 'Messages received that no handler is registered for.', [
     operationName,
@@ -174,28 +181,47 @@ export const GAUGE_METRICS: Readonly<Record<GaugeMetric, MetricFacts>> = {
 };
 
 /** The histograms by the name that the code gives them. */
-export type DurationMetric = 'operation' | 'process' | 'clientCall' | 'serverCall';
+export type DurationMetric = 'operation' | 'process' | 'clientCall' | 'serverCall' | 'transportLag' | 'dwell';
 
-/** The histograms of durations, in seconds. */
+const TIMED_MESSAGE = [operationName, operationType, ...DESTINATION, ...SERVER, errorType];
+const TIMED_CALL = [...RPC, ...SERVER, errorType];
+
+/** The histograms of durations, in seconds. The first four are the conventions'. */
 export const DURATION_METRICS: Readonly<Record<DurationMetric, MetricFacts>> = {
-  operation: histogram('messaging.client.operation.duration', 'Duration of sending a message.', [
+  operation: histogram('messaging.client.operation.duration', 'Duration of sending a message.', TIMED_MESSAGE),
+  process: histogram('messaging.process.duration', 'Duration of processing a message.', TIMED_MESSAGE),
+  clientCall: histogram('rpc.client.call.duration', 'Duration of an outgoing request until its reply.', TIMED_CALL),
+  serverCall: histogram('rpc.server.call.duration', 'Duration of answering a request.', TIMED_CALL),
+  transportLag: histogram(
+    'messagebus.transport_lag',
+    "From the hand-over to the sender's transport until it was read, by the clocks of both sides.",
+    [operationName, ...DESTINATION],
+  ),
+  dwell: histogram('messagebus.dwell', 'From when a message was read until its handler starts.', [
     operationName,
-    operationType,
     ...DESTINATION,
   ]),
-  process: histogram('messaging.process.duration', 'Duration of processing a message.', [
-    operationName,
-    operationType,
-    ...DESTINATION,
-  ]),
-  clientCall: histogram('rpc.client.call.duration', 'Duration of an outgoing request until its reply.', RPC),
-  serverCall: histogram('rpc.server.call.duration', 'Duration of answering a request.', RPC),
 };
 
 /** The conventions' bucket bounds for seconds; the SDK's own (0 to 10000) suit milliseconds. */
 export const DURATION_BOUNDS_S: readonly number[] = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
+
+/** Bounds for the bus's own histograms: on one machine a message is on its way for a fraction of a millisecond. */
+export const FINE_BOUNDS_S: readonly number[] = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** Events on spans, by the name that the code gives them. */
+export const SPAN_EVENTS = {
+  /** An attempt failed and another follows: `messagebus.attempt`, `error.type`. */
+  retry: 'messagebus.retry',
+  /** Messages of the same topic were missed just before this one: `messagebus.missed`. */
+  gap: 'messagebus.gap',
+  /** The caller cancelled, or the deadline passed, while the handler ran: `error.type`. */
+  cancel: 'messagebus.cancel',
+} as const;
 
 /** What a span is. Messaging spans are named `{operation} {destination}`, RPC spans after the method. */
 interface SpanFacts {

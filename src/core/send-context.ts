@@ -2,6 +2,7 @@
  * One message on its way out, as middleware sees it. A class with every field set in the constructor, so that all messages
  * have one shape; what is rarely used (`state`, `signal`) costs nothing until it is asked for.
  */
+import type { Span } from '@opentelemetry/api';
 import type { MessageHeaders } from './headers.ts';
 import type { Clock } from './clock.ts';
 import type { BusError } from './errors.ts';
@@ -62,6 +63,8 @@ export class SendContext {
   readonly retry: boolean | undefined;
   /** The reply to a request, set when `next()` has settled. */
   reply: ReceiveContext | undefined = undefined;
+  /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
+  span: Span | undefined = undefined;
   /** True once the transport has accepted the message (or, for publish and reply, the queue has). @internal */
   accepted = false;
   /** True once this attempt has reached the end of the chain. @internal */

@@ -18,6 +18,7 @@ export const COUNTS: Readonly<Record<CounterMetric, (counters: Counters) => Iter
   retries: ({ retries }) => retries.all(),
   subscribersLeftBehind: ({ subscribersLeftBehind }) => subscribersLeftBehind.all(),
   reconnects: ({ reconnects }) => reconnects.all(),
+  coolDowns: ({ coolDowns }) => coolDowns.all(),
   handshakeFailures: ({ handshakeFailures }) => handshakeFailures.all(),
   noHandler: ({ noHandler }) => noHandler.all(),
   // Attempts: what was accepted, and what was given up, with its error.

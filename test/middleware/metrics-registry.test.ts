@@ -15,7 +15,7 @@ test('every metric of the tables that the bus owns is there from the start, with
   const own = [...Object.values(COUNTER_METRICS), ...Object.values(GAUGE_METRICS)].filter(({ name }) =>
     name.startsWith('messagebus.'),
   );
-  assert.equal(own.length, 20);
+  assert.equal(own.length, 21);
   for (const { name, unit, description, instrument } of own) {
     const metric = metrics.get(name);
     assert.ok(metric !== undefined, name);
@@ -84,6 +84,7 @@ test("the bus's own counts and gauges arrive under their names", async () => {
     'messagebus.retries': counters.retries,
     'messagebus.subscribers_left_behind': counters.subscribersLeftBehind,
     'messagebus.reconnects': counters.reconnects,
+    'messagebus.cool_downs': counters.coolDowns,
     'messagebus.handshake_failures': counters.handshakeFailures,
     'messagebus.no_handler': counters.noHandler,
   };

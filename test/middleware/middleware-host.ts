@@ -16,6 +16,7 @@ export function middlewareHost(init: Partial<MiddlewareHost> = {}): MiddlewareHo
     report: (error) => {
       throw error;
     },
+    onFailure: () => () => undefined,
     ...init,
   };
 }
