@@ -1,7 +1,7 @@
 /**
  * The bus as most services use it: the kernel with the ZeroMQ transport, the standard middleware and the documented config.
  *
- * The stack is metrics, trace, limit-concurrency, retry, serialize. `use` of one of these replaces it in place; `middleware: []` replaces them all.
+ * The stack is metrics, logs, trace, limit-concurrency, retry, serialize. `use` of one of these replaces it in place; `middleware: []` replaces them all.
  */
 import { Bus } from './core/bus.ts';
 import { BusError } from './core/errors.ts';
@@ -15,6 +15,7 @@ import type { AnyTopics } from './core/topic-types.ts';
 import type { Transport } from './core/transport.ts';
 import type { Codec } from './middleware/codec.ts';
 import { limitConcurrency } from './middleware/limit-concurrency.ts';
+import { logs } from './middleware/logs.ts';
 import { metrics } from './middleware/metrics.ts';
 import { retry } from './middleware/retry.ts';
 import type { RetryOptions } from './middleware/retry.ts';
@@ -45,7 +46,7 @@ export interface MessageBusConfig extends BusOptions {
   readonly handlerMaxConcurrency?: number | undefined;
   /** Options of the retry step, or `false` for none. @default the standard ones: requests and pushes */
   readonly retry?: RetryOptions | false;
-  /** Replaces the standard stack. @default metrics, trace, limit-concurrency, retry, serialize */
+  /** Replaces the standard stack. @default metrics, logs, trace, limit-concurrency, retry, serialize */
   readonly middleware?: readonly Middleware[];
 }
 
@@ -109,6 +110,7 @@ export class MessageBus<Topics = AnyTopics> extends Bus<Topics> {
     });
     const standard = middleware ?? [
       metrics(),
+      logs(),
       trace(),
       limitConcurrency(handlerMaxConcurrency),
       ...(retrying === false ? [] : [retry(retrying)]),

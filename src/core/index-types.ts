@@ -14,6 +14,7 @@ export type { DecodedPacket, DecodedRecord, OutgoingRecord, PacketStamp } from '
 export type { PacketError, PacketErrorReason } from './packet-error.ts';
 export type { Delivery, Message, ReceiveContext, ReceiveInit } from './receive-context.ts';
 export type { OutChannel, SendContext, SendInit } from './send-context.ts';
+export type { Failure } from './reporter.ts';
 export type { CloseOptions, CloseReport } from './shut-down.ts';
 export type { AnyHandler } from './subscriber.ts';
 export type { Subscription } from './subscription.ts';

@@ -63,7 +63,7 @@ export class Kernel {
     this.logger = leveledLogger(options.logger ?? console, options.logLevel ?? 'info', options.serviceName);
     this.senderBlock = MessageHeaders.from({ sender: options.serviceName }).encode(KIND_NUMBERS.message);
     this.deadlines = new Deadlines(this.clock);
-    this.reporter = new Reporter(this.counters, this.logger, options.onError);
+    this.reporter = new Reporter(this.counters, this.logger, options.onError, this.clock);
     this.settings = {
       hwmOutbound: options.hwmOutbound ?? 1000,
       hwmInbound: options.hwmInbound ?? 1000,

@@ -21,8 +21,8 @@ const ORDER: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
 /**
- * A logger that lets pass what is at `level` or above, prefixes each line with the name of the service and takes control
- * characters out of it: topics and headers come from outside and must not forge lines.
+ * A logger that lets pass what is at `level` or above, prefixes each line with the name of the service and makes it one line
+ * of a bounded length: topics and headers come from outside and must not forge lines.
  */
 export function leveledLogger(target: Logger, level: LogLevel, serviceName: string): Logger {
   const least = ORDER[level];
@@ -49,7 +49,17 @@ function ignore(): void {
   // A log that fails has nowhere to say so, and must not stop a message.
 }
 
-function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are exactly what is removed
-  return text.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ');
+/** The longest line: what a peer or an error says must not fill a disk at once. In UTF-16 units. */
+const MAX_LINE = 2048;
+
+// Also C1 controls (a terminal's CSI may be one), the line ends of Unicode, and what turns the direction of the text around.
+// eslint-disable-next-line no-control-regex -- control characters are exactly what is removed
+const FORGING = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g;
+
+/** A text as one line of a bounded length: what could forge or hide lines becomes a space, and the rest is cut off. */
+export function oneLine(text: string, most: number = MAX_LINE): string {
+  if (text.length <= most) return text.replace(FORGING, ' ');
+  // Half a surrogate pair is no character.
+  const cut = text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '');
+  return `${cut.replace(FORGING, ' ')}…`;
 }

@@ -1,7 +1,6 @@
 /** Pulling from one endpoint: each message goes to the first handler whose pattern matches, else to the fallback. */
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import { logAt } from './logger.ts';
 import type { DecodedRecord } from './packet.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { ReceivingChannel } from './receiving-channel.ts';
@@ -55,8 +54,8 @@ export class PullChannel extends ReceivingChannel {
   }
 
   #noHandler(topic: string): void {
-    this.kernel.counters.noHandler.add('pull');
-    logAt(this.kernel.logger, this.kernel.settings.logLevelNoHandler, `no handler for pushed topic ${topic}`);
+    const { reporter, settings } = this.kernel;
+    reporter.noHandler('pull', settings.logLevelNoHandler, `no handler for pushed topic ${topic}`);
   }
 
   protected onLink(_link: Receiver): void {

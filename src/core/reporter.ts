@@ -3,9 +3,12 @@
  * rejects a call, or when it is logged at warn or above because there is no call to reject. Several calls that fail for one
  * reason, with one error between them, are several failures.
  */
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import type { Counters, Operation } from './counters.ts';
 import type { BusError } from './errors.ts';
 import { errorType, messageOf } from './errors.ts';
+import { FloodLog } from './flood-log.ts';
 import type { LogLevel, Logger } from './logger.ts';
 import { logAt } from './logger.ts';
 import type { ReceiveContext } from './receive-context.ts';
@@ -44,16 +47,19 @@ export class Reporter {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #onError: OnError | undefined;
+  /** For lines that peers can cause in any number. */
+  readonly #floods: FloodLog;
   /** Errors that were told because there was no call to reject; the first call that they reject later counts no second time. */
   readonly #told = new WeakSet();
   readonly #listeners = new Set<(failure: Failure) => void>();
   /** Errors that have rejected a call; a handler that passes one on counts no second time. */
   readonly #rejecting = new WeakSet();
 
-  constructor(counters: Counters, logger: Logger, onError: OnError | undefined) {
+  constructor(counters: Counters, logger: Logger, onError: OnError | undefined, clock: Clock = systemClock) {
     this.#counters = counters;
     this.#logger = logger;
     this.#onError = onError;
+    this.#floods = new FloodLog(logger, clock);
   }
 
   /** Counts an error that rejects a call; `ready` and `close` belong to no operation. */
@@ -100,12 +106,26 @@ export class Reporter {
     } else this.report(error, operation, 'dropped', { context, level: 'warn', isDropped: true });
   }
 
+  /** A message of a topic that no handler is registered for. */
+  noHandler(operation: Operation, level: LogLevel, line: string): void {
+    this.#counters.noHandler.add(operation);
+    this.#floods.write(level, `no handler (${operation})`, line);
+  }
+
+  /** Tells what is left to tell: the bus has closed. */
+  close(): void {
+    this.#floods.flush();
+  }
+
   outboundDropped(error: unknown, operation: Operation): void {
     this.#counters.outboundDropped.add(operation, errorType(error));
   }
 
   #tell(failure: Failure): void {
-    logAt(this.#logger, failure.level, failure.line);
+    const { error, operation, level, line, isDropped } = failure;
+    // What failed here is the application's own and told in full.
+    if (isDropped) this.#floods.write(level, `dropped (${operation}, ${errorType(error)})`, line);
+    else logAt(this.#logger, level, line);
     for (const listener of this.#listeners) listener(failure);
   }
 

@@ -11,7 +11,6 @@ import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
 import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
 import { LinkKeeper } from './link-keeper.ts';
-import { logAt } from './logger.ts';
 import type { Release } from './middleware.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
@@ -214,12 +213,11 @@ export class RespondChannel {
   /** Tells the caller why there is no answer, and counts it here. */
   async #refuse(call: RespondCall, error: unknown): Promise<void> {
     const { ctx, peer, responder } = call;
-    const { counters, logger, settings } = this.#kernel;
+    const { counters, reporter, settings } = this.#kernel;
     if (ctx.cancelled && isEnd(error)) {
       if (!ctx.handled) counters.inboundDropped.add('respond', errorType(error));
     } else if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {
-      counters.noHandler.add('respond');
-      logAt(logger, settings.logLevelNoHandler, error.message);
+      reporter.noHandler('respond', settings.logLevelNoHandler, error.message);
     } else reportFailure(this.#kernel, ctx, 'respond', error);
     // The caller knows already; an answer would only be a late reply.
     if (call.abandoned) return;

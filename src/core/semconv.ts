@@ -243,3 +243,20 @@ export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
   request: { kind: 'CLIENT' },
   respond: { kind: 'SERVER' },
 };
+
+/** Attributes of log records alone; the others of a record are those of {@link ATTR}. */
+export const LOG_ATTR = {
+  /** The name of the error's class. */
+  exceptionType: 'exception.type',
+  exceptionMessage: 'exception.message',
+  /** How many records of this operation and error type were left out since the last one, where there was a flood. */
+  suppressed: 'messagebus.suppressed',
+} as const;
+
+/** The event names of log records: what became of the message. */
+export const LOG_EVENTS = {
+  /** Something failed that no call reports, a handler for instance. */
+  failure: 'messagebus.failure',
+  /** A message arrived and reached no handler. */
+  drop: 'messagebus.drop',
+} as const;

@@ -93,5 +93,6 @@ export async function shutDown(
   // Steps have ended what waits in them, which takes a turn to come through; whatever is still open is told.
   await new Promise((resolve) => setImmediate(resolve));
   kernel.deadlines.close();
+  kernel.reporter.close();
   return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
 }

@@ -8,7 +8,6 @@ import { BusError, messageOf } from './errors.ts';
 import { HandlerErrors } from './incoming.ts';
 import type { Kernel } from './kernel.ts';
 import { KIND_NUMBERS } from './kinds.ts';
-import { logAt } from './logger.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { HEARTBEAT_TOPIC, STREAMS_PER_HEARTBEAT } from './publish-channel.ts';
 import type { ReceiveContext } from './receive-context.ts';
@@ -80,8 +79,8 @@ export class SubscribeChannel extends ReceivingChannel {
     // The subscription was closed while the packet was on its way.
     if (route.subscribers.length === 0) return false;
     if (route.subscribers.every(({ handler }) => handler === undefined)) {
-      this.kernel.counters.noHandler.add('subscribe');
-      logAt(this.kernel.logger, this.kernel.settings.logLevelNoHandler, `no handler for topic ${route.topic}`);
+      const { reporter, settings } = this.kernel;
+      reporter.noHandler('subscribe', settings.logLevelNoHandler, `no handler for topic ${route.topic}`);
     }
     return true;
   }

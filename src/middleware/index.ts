@@ -8,6 +8,9 @@ export type { WorkerHandler, WorkerMessage, WorkerOptions } from './in-worker.ts
 export { jsonCodec } from './json-codec.ts';
 export type { JsonCodecOptions } from './json-codec.ts';
 export { limitConcurrency } from './limit-concurrency.ts';
+export type { LogRecord, RecordLogger, RecordLoggerProvider } from './logger-presence.ts';
+export { logs } from './logs.ts';
+export type { LogsOptions } from './logs.ts';
 export { metrics } from './metrics.ts';
 export type { MetricsOptions } from './metrics.ts';
 export { msgpack } from './msgpack.ts';

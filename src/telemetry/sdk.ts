@@ -11,6 +11,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import type * as Prometheus from '@opentelemetry/exporter-prometheus';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import { SCOPE_NAME } from '../core/semconv.ts';
+import { forgetLoggerProvider, globalLoggerProvider } from '../middleware/logger-presence.ts';
 import { hasTracer } from '../middleware/tracer-presence.ts';
 import { abandonable } from './abandonable.ts';
 import type { ScrapeHandler } from './prometheus.ts';
@@ -76,7 +77,8 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
         exporter.getMetricsRequestHandler(request, response);
       }),
     flush: async () => {
-      await Promise.all([forceFlush(realTracerProvider()), forceFlush(metrics.getMeterProvider())]);
+      const providers = [realTracerProvider(), metrics.getMeterProvider(), globalLoggerProvider()];
+      await Promise.all(providers.map(forceFlush));
     },
     shutdown: async () => {
       const stopping = abandonable(() => sdk.shutdown());
@@ -149,12 +151,13 @@ function realTracerProvider(): unknown {
 }
 
 async function forceFlush(provider: unknown): Promise<void> {
-  await (provider as { forceFlush?: () => Promise<void> }).forceFlush?.();
+  await (provider as { forceFlush?: () => Promise<void> } | undefined)?.forceFlush?.();
 }
 
 function unregister(): void {
   trace.disable();
   metrics.disable();
+  forgetLoggerProvider();
   propagation.disable();
   context.disable();
 }

@@ -55,6 +55,7 @@ export function telemetrySettings(options: TelemetryOptions, env: Environment): 
   const prometheus = options.prometheus ?? (isScraped ? {} : false);
   const metricExporters = (metricNames ?? byDefault).filter((name) => name !== 'prometheus' && allowed(name));
   const traceExporters = (names(env.OTEL_TRACES_EXPORTER) ?? byDefault).filter(allowed);
+  const logExporters = (names(env.OTEL_LOGS_EXPORTER) ?? []).filter(allowed);
   if (prometheus !== false && metricNames !== undefined && metricExporters.length > 0) {
     logger.warn(
       `Metrics are scraped and not pushed as well: OTEL_METRICS_EXPORTER ${metricExporters.join()} is not used.`,
@@ -69,7 +70,7 @@ export function telemetrySettings(options: TelemetryOptions, env: Environment): 
     environment: {
       OTEL_TRACES_EXPORTER: traceExporters.join(),
       OTEL_METRICS_EXPORTER: metricExporters.join(),
-      OTEL_LOGS_EXPORTER: given(env, 'OTEL_LOGS_EXPORTER') ?? 'none',
+      OTEL_LOGS_EXPORTER: logExporters.length > 0 ? logExporters.join() : 'none',
       ...(endpoint === undefined ? {} : onlyEndpoint(endpoint)),
     },
     shutdownTimeoutMs,

@@ -22,7 +22,7 @@ const CORE: Names = {
   types: `
     Admission AnyHandler AnyTopics BusDescription BusErrorCode BusErrorDetails BusOptions BusStats Call CallName Clock ClockTimer
     CloseOptions CloseReport CoreBusOptions Count Counters DecodedPacket DecodedRecord Delivery DocumentedMetrics EndpointChoice
-    EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Gap Handler HandlerOptions HeaderValue HeadersInit
+    EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Failure Gap Handler HandlerOptions HeaderValue HeadersInit
     IncomingPacket Kind Link LinkDescription LinkEvents LinkFact LinkSpec LogLevel Logger Matching Message MessageHeaders
     MessagePattern MessagesOptions Middleware MiddlewareFunction MiddlewareHost Next OnPacket Operation OutChannel OutgoingPacket
     OutgoingRecord Overflow PacketError PacketErrorReason PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
@@ -47,6 +47,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       'inWorker',
       'jsonCodec',
       'limitConcurrency',
+      'logs',
       'metrics',
       'msgpack',
       'retry',
@@ -55,8 +56,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       'validate',
     ],
     types: `
-      AttemptOptions CallSchemas CircuitBreakerOptions Codec JsonCodecOptions MetricsOptions MsgpackModule MsgpackOptions
-      RetryBudgetOptions RetryOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
+      AttemptOptions CallSchemas CircuitBreakerOptions Codec JsonCodecOptions LogRecord LogsOptions MetricsOptions MsgpackModule MsgpackOptions
+      RecordLogger RecordLoggerProvider RetryBudgetOptions RetryOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
       WorkerHandler WorkerMessage WorkerOptions`
       .trim()
       .split(/\s+/),
