@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LogLevel, Logger } from '../../src/core/logger.ts';
-import { leveledLogger, logAt } from '../../src/core/logger.ts';
+import { leveledLogger, logAt, oneLine } from '../../src/core/logger.ts';
 import { turns } from '../support/fake-clock.ts';
 import { forbidUnhandledRejections } from '../support/rejections.ts';
 
@@ -36,6 +36,25 @@ test('control characters are taken out: what comes from outside forges no lines'
   const target = recorder();
   leveledLogger(target, 'info', 's').info('topic "a\r\nERROR all is lost\u001b[31m\u2028x"');
   assert.deepEqual(target.lines, ['info: [tracebus s] topic "a ERROR all is lost [31m x"']);
+});
+
+test('neither line ends of any kind, nor escapes of terminals, nor turned text get through', () => {
+  const hostile = [0x0a, 0x0d, 0x1b, 0x7f, 0x85, 0x9b, 0x2028, 0x2029, 0x202e, 0x2066].map((one) =>
+    String.fromCharCode(one),
+  );
+  for (const one of hostile) assert.equal(oneLine(`a${one}b`), 'a b', one.charCodeAt(0).toString(16));
+  assert.equal(oneLine(`a${hostile.join('')}b`), 'a b');
+  assert.equal(oneLine('preis.größe 価格 🚀'), 'preis.größe 価格 🚀', 'text of any language is left alone');
+});
+
+test('a very long line is cut, and never in the middle of a character', () => {
+  const target = recorder();
+  leveledLogger(target, 'info', 's').info('x'.repeat(1_000_000));
+  assert.ok(target.lines[0]!.length < 2100, String(target.lines[0]!.length));
+  assert.ok(target.lines[0]!.endsWith('x…'));
+  assert.equal(oneLine('abcdef', 6), 'abcdef');
+  assert.equal(oneLine('abcdefg', 6), 'abcde…');
+  assert.equal(oneLine('abcd🚀efg', 6), 'abcd…');
 });
 
 test('a logger that is a class keeps its `this`', () => {

@@ -3,17 +3,18 @@ import { test } from 'node:test';
 import { Counters } from '../../src/core/counters.ts';
 import { BusError } from '../../src/core/errors.ts';
 import { Reporter } from '../../src/core/reporter.ts';
-import type { OnError } from '../../src/core/reporter.ts';
-import { turns } from '../support/fake-clock.ts';
+import type { Failure, OnError } from '../../src/core/reporter.ts';
+import { FakeClock, turns } from '../support/fake-clock.ts';
 import { RecordingLogger } from '../support/memory-bus.ts';
 import { forbidUnhandledRejections } from '../support/rejections.ts';
 
 function office(onError?: OnError) {
   const counters = new Counters();
   const logger = new RecordingLogger();
-  const reporter = new Reporter(counters, logger, onError);
+  const clock = new FakeClock();
+  const reporter = new Reporter(counters, logger, onError, clock);
   const errors = (): number => counters.errors.total;
-  return { counters, logger, reporter, errors };
+  return { clock, counters, logger, reporter, errors };
 }
 
 test('what rejects a call counts, and is not logged', () => {
@@ -122,4 +123,64 @@ test('another listener that throws is reported to onError', () => {
   });
   assert.deepEqual(told, ['gap']);
   assert.equal(errors(), 1);
+});
+
+test('a flood of dropped messages is counted and told in full and logged in part, with the number of lines left out', () => {
+  const told: Error[] = [];
+  const heard: Failure[] = [];
+  const { clock, reporter, counters, logger, errors } = office((error) => void told.push(error));
+  reporter.listen((failure) => void heard.push(failure));
+  for (let packet = 0; packet < 1000; packet++) {
+    reporter.inboundDropped(new BusError('MALFORMED_PACKET', `garbage ${String(packet)}`), 'pull');
+  }
+  assert.deepEqual([counters.inboundDropped.total, errors(), told.length, heard.length], [1000, 1000, 1000, 1000]);
+  assert.equal(logger.lines.length, 10);
+  clock.advance(1000);
+  assert.equal(logger.lines.at(-1), 'warn dropped (pull, malformed_packet): 990 more line(s) like these were left out');
+  reporter.inboundDropped(new BusError('MALFORMED_PACKET', 'one more'), 'pull');
+  assert.equal(logger.lines.length, 12);
+});
+
+test('each reason of dropping has a limit of its own, so that no flood hides another failure', () => {
+  const { reporter, logger } = office();
+  for (let packet = 0; packet < 100; packet++) {
+    reporter.inboundDropped(new BusError('MALFORMED_PACKET', 'garbage'), 'pull');
+  }
+  reporter.inboundDropped(new BusError('REJECTED', 'the other one'), 'pull');
+  reporter.inboundDropped(new BusError('MALFORMED_PACKET', 'elsewhere'), 'respond');
+  assert.equal(logger.lines.length, 12);
+});
+
+test('failing handlers are logged each time: they are the application itself', () => {
+  const { reporter, logger } = office();
+  for (let message = 0; message < 50; message++) reporter.report(new Error('x'), 'subscribe', 'a handler failed');
+  assert.equal(logger.lines.length, 50);
+});
+
+test('messages without a handler are counted in full and logged in part, and the rest is told at the end', () => {
+  const { reporter, counters, logger } = office();
+  for (let message = 0; message < 30; message++) reporter.noHandler('subscribe', 'info', 'no handler for topic a');
+  assert.equal(counters.noHandler.total, 30);
+  assert.equal(counters.errors.total, 0);
+  reporter.close();
+  assert.deepEqual(logger.lines.slice(9), [
+    'info no handler for topic a',
+    'info no handler (subscribe): 20 more line(s) like these were left out',
+  ]);
+});
+
+test('a listener hears of a failure with its level, line and whether it was a drop, until it is taken back', () => {
+  const heard: unknown[] = [];
+  const { reporter } = office();
+  const stop = reporter.listen(({ level, line, isDropped, operation }) => {
+    heard.push([operation, level, line, isDropped]);
+  });
+  reporter.report(new Error('x'), 'subscribe', 'a handler failed');
+  reporter.inboundDropped(new BusError('EXPIRED', 'too late'), 'respond');
+  stop();
+  reporter.report(new Error('y'), 'subscribe', 'a handler failed');
+  assert.deepEqual(heard, [
+    ['subscribe', 'error', 'a handler failed: x', false],
+    ['respond', 'debug', 'EXPIRED: too late.', true],
+  ]);
 });

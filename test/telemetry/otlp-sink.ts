@@ -13,8 +13,25 @@ interface Resource {
 interface Named {
   readonly name: string;
 }
+/** A span as it came in. */
+interface Span extends Named {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+/** A log record as it came in. */
+interface LogLine {
+  readonly traceId?: string;
+  readonly spanId?: string;
+  readonly severityNumber: number;
+  readonly eventName?: string;
+  readonly body: { readonly stringValue?: string };
+  readonly attributes: readonly KeyValue[];
+}
+interface Logs {
+  readonly resourceLogs: readonly { resource: Resource; scopeLogs: readonly { logRecords: readonly LogLine[] }[] }[];
+}
 interface Traces {
-  readonly resourceSpans: readonly { resource: Resource; scopeSpans: readonly { spans: readonly Named[] }[] }[];
+  readonly resourceSpans: readonly { resource: Resource; scopeSpans: readonly { spans: readonly Span[] }[] }[];
 }
 interface Metrics {
   readonly resourceMetrics: readonly { resource: Resource; scopeMetrics: readonly { metrics: readonly Named[] }[] }[];
@@ -26,7 +43,9 @@ export interface OtlpSink {
   readonly paths: string[];
   readonly resources: Resource[];
   readonly spans: string[];
+  readonly spanRecords: Span[];
   readonly metrics: string[];
+  readonly logs: LogLine[];
   close(): void;
 }
 
@@ -34,7 +53,9 @@ export async function otlpSink(): Promise<OtlpSink> {
   const paths: string[] = [];
   const resources: Resource[] = [];
   const spans: string[] = [];
+  const spanRecords: Span[] = [];
   const metrics: string[] = [];
+  const logs: LogLine[] = [];
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -44,6 +65,12 @@ export async function otlpSink(): Promise<OtlpSink> {
         for (const { resource, scopeSpans } of (JSON.parse(text) as Traces).resourceSpans) {
           resources.push(resource);
           spans.push(...scopeSpans.flatMap((scope) => scope.spans.map(({ name }) => name)));
+          spanRecords.push(...scopeSpans.flatMap((scope) => scope.spans));
+        }
+      } else if (request.url === '/v1/logs') {
+        for (const { resource, scopeLogs } of (JSON.parse(text) as Logs).resourceLogs) {
+          resources.push(resource);
+          logs.push(...scopeLogs.flatMap((scope) => scope.logRecords));
         }
       } else {
         for (const { resource, scopeMetrics } of (JSON.parse(text) as Metrics).resourceMetrics) {
@@ -60,5 +87,5 @@ export async function otlpSink(): Promise<OtlpSink> {
     server.close();
     server.closeAllConnections();
   };
-  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, metrics, close };
+  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, spanRecords, metrics, logs, close };
 }

@@ -49,6 +49,7 @@ test('an endpoint in code replaces those of the environment, otlp: false all of 
 test('exporters named in the environment are used', () => {
   assert.equal(settings({}, { OTEL_TRACES_EXPORTER: 'console' }).environment.OTEL_TRACES_EXPORTER, 'console');
   assert.equal(settings({}, { OTEL_LOGS_EXPORTER: 'console' }).environment.OTEL_LOGS_EXPORTER, 'console');
+  assert.equal(settings({ otlp: false }, { OTEL_LOGS_EXPORTER: 'otlp' }).environment.OTEL_LOGS_EXPORTER, 'none');
   const pushed = settings({}, { OTEL_METRICS_EXPORTER: 'otlp' });
   assert.deepEqual([pushed.prometheus, pushed.exportsMetrics], [undefined, true]);
   const none = settings({}, { OTEL_METRICS_EXPORTER: 'none' });
