@@ -1,5 +1,6 @@
 /**
- * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out.
+ * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out but
+ * semconv-logs.ts, which has those of log records alone.
  *
  * The names are those of semantic conventions 1.45, the newest only. They are copied, because the conventions' own package
  * says not to import names in development at run time; what the conventions do not know stands under `messagebus.`.
@@ -243,20 +244,3 @@ export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
   request: { kind: 'CLIENT' },
   respond: { kind: 'SERVER' },
 };
-
-/** Attributes of log records alone; the others of a record are those of {@link ATTR}. */
-export const LOG_ATTR = {
-  /** The name of the error's class. */
-  exceptionType: 'exception.type',
-  exceptionMessage: 'exception.message',
-  /** How many records of this operation and error type were left out since the last one, where there was a flood. */
-  suppressed: 'messagebus.suppressed',
-} as const;
-
-/** The event names of log records: what became of the message. */
-export const LOG_EVENTS = {
-  /** Something failed that no call reports, a handler for instance. */
-  failure: 'messagebus.failure',
-  /** A message arrived and reached no handler. */
-  drop: 'messagebus.drop',
-} as const;

@@ -37,11 +37,12 @@ interface LogsApi {
 /** Where `@opentelemetry/api-logs` keeps its provider, behind a function that is asked with a version. */
 const API_LOGS_KEY = Symbol.for('io.opentelemetry.js.api.logs');
 const API_LOGS_VERSION = 1;
+type ProviderGetter = (version: number) => RecordLoggerProvider;
 
 /** The global logger provider, or undefined where there cannot be one. Asked for anew each time: an SDK may come late. */
 export function globalLoggerProvider(): RecordLoggerProvider | undefined {
-  const get = (globalThis as Record<symbol, unknown>)[API_LOGS_KEY];
-  if (typeof get === 'function') return get(API_LOGS_VERSION) as RecordLoggerProvider;
+  const get = (globalThis as Record<symbol, unknown>)[API_LOGS_KEY] as ProviderGetter | undefined;
+  if (typeof get === 'function') return get(API_LOGS_VERSION);
   return logsApi()?.getLoggerProvider();
 }
 

@@ -5,7 +5,8 @@
  * It has neither `send` nor `receive` and costs the messages nothing. Floods are limited: ten records a second of each
  * operation and error type, the next one says how many were left out. Nothing that a logger throws reaches the bus.
  */
-import { BusError, errorType } from '../core/errors.ts';
+import { diag } from '@opentelemetry/api';
+import { BusError, errorType, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { FloodGate } from '../core/flood-gate.ts';
 import { LOG_LEVELS } from '../core/logger.ts';
@@ -49,13 +50,13 @@ export function logs(options: LogsOptions = {}): Middleware {
     name: 'logs',
     stage: 'observe',
 
-    attach({ system, clock, logger, onFailure }) {
+    attach(host) {
       if (detach !== undefined) {
         throw new BusError('INVALID_PIPELINE', 'one logs() is used by two buses', { hint: 'Make one for each bus.' });
       }
-      warnOfUnusableApi(logger);
-      const write = recordWriter(new FailureRecords(system), clock, loggerProvider);
-      detach = onFailure((failure) => {
+      warnOfUnusableApi(host.logger);
+      const write = recordWriter(new FailureRecords(host.system), host.clock, loggerProvider);
+      detach = host.onFailure((failure) => {
         if (failure.level !== 'silent' && LOG_LEVELS.indexOf(failure.level) >= least) quietly(() => write(failure));
       });
     },
@@ -90,26 +91,23 @@ function recordWriter(
 }
 
 function emit(logger: RecordLogger, record: LogRecord): void {
-  const answer: unknown = logger.emit(record);
+  // Whatever it is made of: a promise that rejects must not end the process.
+  const emitting: (record: LogRecord) => unknown = logger.emit.bind(logger);
+  const answer = emitting(record);
   if (answer instanceof Promise) {
     answer.catch((error: unknown) => {
-      quietly(() => {
-        throw error;
-      });
+      diag.error('tracebus: a log record could not be written', error);
     });
   }
 }
 
 function expectOptions({ loggerProvider, level }: LogsOptions): void {
-  if (
-    loggerProvider !== undefined &&
-    typeof (loggerProvider as Partial<RecordLoggerProvider> | null)?.getLogger !== 'function'
-  ) {
-    throw new TypeError(
-      `Expected \`loggerProvider\` to be a LoggerProvider, got ${loggerProvider === null ? 'null' : typeof loggerProvider}`,
-    );
+  const { getLogger } = Object(loggerProvider) as { getLogger?: unknown };
+  if (loggerProvider !== undefined && typeof getLogger !== 'function') {
+    const given = Object(loggerProvider) === loggerProvider ? 'an object without getLogger' : messageOf(loggerProvider);
+    throw new TypeError(`Expected \`loggerProvider\` to be a LoggerProvider, got ${given}`);
   }
   if (level !== undefined && !LOG_LEVELS.includes(level)) {
-    throw new TypeError(`Expected \`level\` to be one of ${LOG_LEVELS.join(', ')}, got ${String(level)}`);
+    throw new TypeError(`Expected \`level\` to be one of ${LOG_LEVELS.join(', ')}, got ${messageOf(level)}`);
   }
 }

@@ -9,6 +9,7 @@ import {
   GAUGE_METRICS,
   SPANS,
 } from '../../src/core/semconv.ts';
+import { LOG_ATTR, LOG_EVENTS } from '../../src/core/semconv-logs.ts';
 
 const tables = [COUNTER_METRICS, GAUGE_METRICS, DURATION_METRICS];
 const metrics = tables.flatMap((table) => Object.values(table));
@@ -27,7 +28,7 @@ test('every metric has a name of its own, one of the namespaces, and only attrib
 });
 
 test('no name is one that the conventions have given up', () => {
-  const given = [...metrics.map(({ name }) => name), ...Object.values(ATTR)];
+  const given = [...metrics.map(({ name }) => name), ...Object.values(ATTR), ...Object.values(LOG_ATTR)];
   const deprecated =
     /^messaging\.(publish|receive)\.|^messaging\.process\.messages$|^messaging\.(operation|system)$|^rpc\.(system|service)$|^net\./;
   assert.deepEqual(
@@ -36,6 +37,11 @@ test('no name is one that the conventions have given up', () => {
   );
   const types = Object.values(SPANS).map(({ type }) => type);
   assert.deepEqual(types, ['send', 'send', 'process', undefined, undefined]);
+});
+
+test('what log records add are the names of the conventions for exceptions, and else names of the bus', () => {
+  assert.deepEqual(Object.values(LOG_ATTR), ['exception.type', 'exception.message', 'messagebus.suppressed']);
+  assert.deepEqual(Object.values(LOG_EVENTS), ['messagebus.failure', 'messagebus.drop']);
 });
 
 test('the bucket bounds are those of the conventions', () => {
