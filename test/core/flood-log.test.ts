@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FloodLog } from '../../src/core/flood-log.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { RecordingLogger } from '../support/memory-bus.ts';
+import { memoryBus, RecordingLogger } from '../support/memory-bus.ts';
 
 function office() {
   const clock = new FakeClock();
@@ -63,4 +63,24 @@ test('what is silent is neither written nor counted', () => {
   for (let line = 0; line < 50; line++) log.write('silent', 'no handler', 'x');
   log.flush();
   assert.deepEqual([logger.lines, clock.pending], [[], 0]);
+});
+
+test('a bus limits what it logs of topics nobody handles, in each pattern, counts all, and tells the rest when it closes', async (t) => {
+  const { bus, logger } = memoryBus(t, { logLevelNoHandler: 'warn', logLevel: 'warn' });
+  bus.subscribe('>');
+  bus.pull();
+  bus.respond('never');
+  await bus.ready();
+  for (let index = 0; index < 15; index++) {
+    await bus.publish(`unknown.${String(index)}`, index);
+    await bus.push('unknown', index);
+    await assert.rejects(bus.request('unknown', index), { code: 'NO_HANDLER' });
+  }
+  await bus.close();
+  assert.equal(bus.stats().no_handler, 45);
+  assert.deepEqual(logger.lines.slice(30).sort(), [
+    'warn no handler (pull): 5 more line(s) like these were left out',
+    'warn no handler (respond): 5 more line(s) like these were left out',
+    'warn no handler (subscribe): 5 more line(s) like these were left out',
+  ]);
 });
