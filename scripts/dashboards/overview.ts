@@ -74,7 +74,7 @@ const well: Row = {
       inRange('inboundDropped', WHERE),
     ),
     alarm(
-      'Request time-outs',
+      'Unanswered requests',
       'Requests without a reply in the time range shown. Not 0: "Request time-outs".',
       inRange('requestTimeouts', WHERE),
     ),

@@ -233,7 +233,7 @@ const processes: Row = {
     ),
     panel(
       'Retries, reconnects, subscribers left behind',
-      'Look here for unsteady links of this service, a minute.',
+      'Look here when the service is well one minute and not the next: unsteady links show as reconnects and retries, a minute.',
       [
         ...rare('retries', ['job'], PROCESSES, undefined).map(({ expr }) => ({ expr, legend: 'retries' })),
         ...rare('reconnects', ['job'], PROCESSES, undefined).map(({ expr }) => ({ expr, legend: 'reconnects' })),
