@@ -124,7 +124,6 @@ test('each alert fires for its fault alone, and every query of the dashboards ha
       async () => Date.now() > wellUntil,
     );
     assert.deepEqual(await fired(prometheus, startedAt, Date.now()), {});
-    assert.deepEqual(await prometheus.alerts(), []);
   });
 
   await t.test('each fault fires its own alerts, one series each, and no others', async () => {

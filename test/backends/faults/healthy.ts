@@ -3,6 +3,14 @@ import { MessageBus } from 'tracebus';
 
 const EVERY_MS = 100;
 
+/** Nobody times out, on a busy machine either. */
+const PATIENT = {
+  publishTimeoutMs: 20_000,
+  pushTimeoutMs: 20_000,
+  requestTimeoutMs: 20_000,
+  logLevel: 'warn',
+} as const;
+
 /** Binds a free port. */
 export const FREE = 'tcp://127.0.0.1:*';
 
@@ -24,7 +32,7 @@ export function pause(ms: number): Promise<void> {
 export async function talkHealthily(): Promise<void> {
   const answering = new MessageBus('answering', {
     endpoints: { publish: { bind: FREE }, pull: { bind: FREE }, respond: { bind: FREE } },
-    logLevel: 'warn',
+    ...PATIENT,
   });
   answering.pull('task', () => {});
   answering.respond('state', ({ body }) => body);
@@ -35,7 +43,7 @@ export async function talkHealthily(): Promise<void> {
       push: { connect: [await addressOf(answering, 'pull')] },
       request: { connect: [await addressOf(answering, 'respond')] },
     },
-    logLevel: 'warn',
+    ...PATIENT,
   });
   asking.subscribe('price.*', () => {});
   asking.subscribe('news', () => {});
