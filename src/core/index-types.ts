@@ -13,7 +13,7 @@ export type { OutgoingPacket, SealedRecord } from './outgoing-packet.ts';
 export type { DecodedPacket, DecodedRecord, OutgoingRecord, PacketStamp } from './packet.ts';
 export type { PacketError, PacketErrorReason } from './packet-error.ts';
 export type { Delivery, Message, ReceiveContext, ReceiveInit } from './receive-context.ts';
-export type { OutChannel, SendContext, SendInit } from './send-context.ts';
+export type { CallWatcher, OutChannel, SendContext, SendInit } from './send-context.ts';
 export type { CloseOptions, CloseReport } from './shut-down.ts';
 export type { AnyHandler } from './subscriber.ts';
 export type { Subscription } from './subscription.ts';
