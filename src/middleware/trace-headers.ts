@@ -57,7 +57,11 @@ export class TraceHeaders {
   /** The context that the headers bring, and nothing of the receiver's own: a read loop runs in whatever started it. */
   extract(headers: MessageHeaders): Context {
     try {
-      return this.#allowed(this.#propagator.extract(ROOT_CONTEXT, headers, getter));
+      const extracted = this.#propagator.extract(ROOT_CONTEXT, headers, getter);
+      if (typeof (extracted as Partial<Context> | undefined)?.getValue !== 'function') {
+        throw new TypeError('the propagator answered no context');
+      }
+      return this.#allowed(extracted);
     } catch (error) {
       diag.error('tracebus: trace headers could not be read', error);
       return ROOT_CONTEXT;
@@ -70,7 +74,7 @@ export class TraceHeaders {
 }
 
 function expectRoom(headers: MessageHeaders, name: string, value: string): void {
-  let bytes = 3 * value.length;
+  let bytes = Buffer.byteLength(value);
   for (const [, held] of headers.entries()) bytes += typeof held === 'string' ? Buffer.byteLength(held) : held.length;
   if (headers.size < MAX_HEADERS - ROOM_LEFT.headers && bytes < MAX_HEADER_BLOCK_BYTES - ROOM_LEFT.bytes) return;
   throw new RangeError(`the headers of the message leave no room for "${name}"`);

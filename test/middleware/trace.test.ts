@@ -479,7 +479,10 @@ test('headers of a b3-like propagator travel in lower case', async () => {
 test('wrong options are refused', () => {
   const wrong = (options: object) => trace(options);
   assert.throws(() => wrong({ link: 'yes' }), /Expected `link` to be true or false, got "yes"/);
-  assert.throws(() => wrong({ tracerProvider: {} }), /Expected `tracerProvider` to be a TracerProvider with getTracer, got object/);
+  assert.throws(
+    () => wrong({ tracerProvider: {} }),
+    /Expected `tracerProvider` to be a TracerProvider with getTracer, got object/,
+  );
   assert.throws(() => wrong({ propagator: { inject() {} } }), /Expected `propagator` to be a TextMapPropagator/);
   assert.throws(() => wrong({ unsampled: 'no' }), /Expected `unsampled` to be one of 'follow', 'ask', got "no"/);
   assert.throws(() => wrong({ baggage: 1 }), /Expected `baggage` to be true or false, got 1/);
