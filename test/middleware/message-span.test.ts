@@ -16,7 +16,7 @@ interface Rig {
   readonly bus: Bus;
   readonly recorder: Recorder;
   /** Waits until so many spans have ended, and checks the balance. */
-  spans(count: number): Promise<string[]>;
+  readonly spans: (count: number) => Promise<string[]>;
 }
 
 function rig(t: TestContext, steps: readonly (Middleware | MiddlewareFunction)[] = []): Rig {

@@ -23,7 +23,7 @@ const refusing: Middleware = {
   },
 };
 const SECRETS = { traceparent: SAMPLED, baggage: 'who=secret', tenant: 'secret', 'message-id': 'secret' };
-const capturing = { headers: ['tenant', 'baggage'], attributes: () => ({ extra: 'secret' }) };
+const capturing = { headers: ['tenant', 'baggage'], attributes: () => ({ 'app.extra': 'secret' }) };
 
 test('what the payload stage refuses has a span of its own, named like its processing, that repeats nothing of its headers', async (t) => {
   const recorder = new Recorder();
@@ -77,9 +77,10 @@ test('requests that were never run have one: too many, expired, cancelled while 
   let finish = (): void => {};
   bus.respond('call', () => new Promise<void>((resolve) => (finish = resolve)), { concurrency: 1, maxQueued: 2 });
   const first = bus.request('call', 1);
-  const expired = assert.rejects(bus.request('call', 2, { timeoutMs: 30 }), { code: 'REQUEST_TIMEOUT' });
+  const expired = assert.rejects(bus.request('call', 2, { timeoutMs: 300 }), { code: 'REQUEST_TIMEOUT' });
   const abort = new AbortController();
   const cancelled = assert.rejects(bus.request('call', 3, { signal: abort.signal }), { code: 'ABORTED' });
+  await until(() => bus.metrics().messages_received === 3);
   await assert.rejects(bus.request('call', 4), { code: 'OVERFLOW' });
   abort.abort();
   await Promise.all([expired, cancelled]);

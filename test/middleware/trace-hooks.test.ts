@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ROOT_CONTEXT, SpanKind, context, trace as api } from '@opentelemetry/api';
-import type { SpanContext } from '@opentelemetry/api';
+import type { Attributes, SpanContext } from '@opentelemetry/api';
+import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { TraceHooks } from '../../src/middleware/trace-hooks.ts';
 import { receiveContext, sendContext } from './contexts.ts';
 import { until } from './memory-bus.ts';
@@ -49,12 +50,12 @@ test('attributes: they are there when the sampler looks, and cannot replace the 
     sampler: {
       shouldSample: (_context, _traceId, _name, _kind, attributes) => {
         sampled.push(attributes['app.tenant']);
-        return { decision: 2 };
+        return { decision: SamplingDecision.RECORD_AND_SAMPLED };
       },
       toString: () => 'test',
     },
   });
-  const attributes = (): object => ({
+  const attributes = (): Attributes => ({
     'app.tenant': 'a',
     'messaging.system.name': 'mine',
     'rpc.method': 'mine',

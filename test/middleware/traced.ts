@@ -1,7 +1,7 @@
 /** What tests of spans share: a provider that records and counts, and buses that are traced with it. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { SpanKind, context, diag } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, context, diag } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -9,6 +9,7 @@ import type { ReadableSpan, Sampler, SpanProcessor } from '@opentelemetry/sdk-tr
 import type { Bus } from '../../src/core/bus.ts';
 import type { Middleware, MiddlewareFunction } from '../../src/core/middleware.ts';
 import type { CoreBusOptions } from '../../src/core/options.ts';
+import { ATTR, SCOPE_NAME, SPANS, SPAN_EVENT_FACTS } from '../../src/core/semconv.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { trace } from '../../src/middleware/trace.ts';
 import type { TraceOptions } from '../../src/middleware/trace.ts';
@@ -88,6 +89,7 @@ export class Recorder {
     assert.deepEqual(this.open, [], 'every span has ended');
     assert.deepEqual(this.complaints, [], 'and nothing was done to an ended one');
     assert.ok(this.#ends > 0);
+    for (const span of this.ended) expectListed(span);
   }
 }
 
@@ -118,6 +120,28 @@ export function eventsOf({ events }: ReadableSpan): string[] {
 /** A status in words: `ok`, or `error: error.type`; that the two agree is checked. */
 export function outcomeOf({ status, attributes }: ReadableSpan): string {
   const type = attributes['error.type'];
-  assert.equal(status.code === 2, type !== undefined, 'error.type if and only if ERROR');
+  assert.equal(status.code === SpanStatusCode.ERROR, type !== undefined, 'error.type if and only if ERROR');
   return type === undefined ? 'ok' : `error: ${String(type)}`;
+}
+
+/** A span of the bus has the attributes and events that semconv.ts lists for it, and no others. */
+function expectListed({ name, kind, attributes, events, instrumentationScope }: ReadableSpan): void {
+  if (instrumentationScope.name !== SCOPE_NAME) return;
+  const [key, facts] =
+    Object.entries(SPANS).find(
+      ([, one]) => SpanKind[one.kind] === kind && one.operation === attributes[ATTR.operationName],
+    ) ?? assert.fail(`${name} is no span of semconv.ts`);
+  const own = (one: string): boolean => !one.startsWith(facts.headerPrefix) && !one.startsWith('app.');
+  const names = Object.keys(attributes).filter(own);
+  const listed = [...facts.required, ...facts.optional];
+  assert.deepEqual([name, facts.required.filter((one) => !names.includes(one))], [name, []]);
+  assert.deepEqual([name, names.filter((one) => !listed.includes(one))], [name, []]);
+  for (const event of events.filter((one) => one.name !== 'exception')) {
+    const fact = Object.values(SPAN_EVENT_FACTS).find((one) => one.name === event.name);
+    assert.ok(
+      fact?.spans.some((one) => one === key),
+      `${event.name} on ${name}`,
+    );
+    assert.deepEqual(Object.keys(event.attributes ?? {}), fact?.attributes);
+  }
 }
