@@ -1,5 +1,6 @@
 /** A message with its place: who gets it, its turn within its topic, and where it is found when the bus closes. */
 import { BusError } from './errors.ts';
+import type { DecodedPacket } from './packet.ts';
 import type { Delivery, ReceiveContext } from './receive-context.ts';
 import type { Route } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -7,6 +8,14 @@ import type { Subscriber } from './subscriber.ts';
 /** Gives a message to its handlers: every step before them has passed and it is this message's place in its topic. */
 export interface Handling {
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined;
+}
+
+/** A packet that pauses the link: how far it has come. */
+export interface PacketInHand {
+  /** Undefined where each record names its own. */
+  readonly topic: string | undefined;
+  readonly packet: DecodedPacket;
+  next: number;
 }
 
 /** See the head of this file. */

@@ -9,6 +9,7 @@ import type {
   BusStats,
   HandlerOptions,
   MessagesOptions,
+  PullOptions,
   ReadyOptions,
   RequestOptions,
   SendOptions,
@@ -181,7 +182,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
   pull<const Pattern extends string = '>'>(
     pattern?: (Pattern & ValidPattern<EventName<Topics>, Pattern>) | EventName<Topics>,
     handler?: Handler<PatternBody<Topics, Pattern>>,
-    options: HandlerOptions = NO_OPTIONS,
+    options: PullOptions = NO_OPTIONS,
   ): Subscription {
     this.#start();
     return this.#registrations.pull(pattern ?? '>', handler, options, this.pullFallback());

@@ -47,14 +47,17 @@ const anything: Check = () => undefined;
 
 const SENDING = { endpoint, headers, signal, retry: aBoolean };
 const HANDLING = { endpoint, concurrency: count('concurrency', 1), maxQueued: count('maxQueued', 0) };
-const SUBSCRIBING = { ...HANDLING, overflow: anything, ownSocket: aBoolean };
+const PULLING = { ...HANDLING, link: aBoolean };
+const SUBSCRIBING = { ...PULLING, overflow: anything, ownSocket: aBoolean };
 
 /** Options of publish and push. */
 export const checkSending: CallCheck = checking(SENDING);
 /** Options of a request. */
 export const checkRequesting: CallCheck = checking({ ...SENDING, timeoutMs, idempotent: aBoolean });
-/** Options of pull and respond. */
+/** Options of respond. */
 export const checkHandling: CallCheck = checking(HANDLING);
+/** Options of pull. */
+export const checkPulling: CallCheck = checking(PULLING);
 /** Options of a subscription. */
 export const checkSubscribing: CallCheck = checking(SUBSCRIBING);
 /** Options of `messages()`. */

@@ -32,8 +32,17 @@ export interface HandlerOptions {
   readonly maxQueued?: number;
 }
 
+/** Options of one `pull()`. */
+export interface PullOptions extends HandlerOptions {
+  /**
+   * `true` starts a new trace for each message, which only links to the sender's; `false` makes the sender's span the parent. Where several
+   * subscriptions get one message, the first that gives the option decides. @default the option `link` of `trace()`
+   */
+  readonly link?: boolean;
+}
+
 /** Options of one subscription. */
-export interface SubscribeOptions extends HandlerOptions {
+export interface SubscribeOptions extends PullOptions {
   /** What happens when `maxQueued` wait: the socket is not read, or the oldest is dropped (and counted). Only with `concurrency`. @default 'block' */
   readonly overflow?: 'block' | 'drop-oldest';
   /** A socket of its own: when this handler blocks, others go on. @default false */

@@ -21,6 +21,8 @@ export interface Gap {
 interface Seen {
   epoch: number;
   last: number;
+  /** What heartbeats have told to be missing since the last packet. */
+  missed: number;
   onTrial: boolean;
 }
 
@@ -40,15 +42,25 @@ export class GapDetector {
     this.#max = max;
   }
 
-  /** Records `first`..`last` of a stream have arrived. Repeats and old ones change nothing. */
-  observe(topic: string, epoch: number, first: number, last: number): void {
+  /**
+   * Records `first`..`last` of a stream have arrived. Repeats and old ones change nothing. Answers how many are missing just before
+   * `first`, those included that a heartbeat has told of already.
+   */
+  observe(topic: string, epoch: number, first: number, last: number): number {
     const seen = this.#seen(topic, epoch, first - 1, false);
     if (seen.onTrial) {
       seen.onTrial = false;
       seen.last = Math.max(seen.last, first - 1);
     }
+    if (first <= seen.last) {
+      if (last > seen.last) seen.last = last;
+      return 0;
+    }
+    const missed = seen.missed + first - 1 - seen.last;
     if (first > seen.last + 1) this.#missing(topic, epoch, seen.last + 1, first - 1);
-    if (last > seen.last) seen.last = last;
+    seen.missed = 0;
+    seen.last = last;
+    return missed;
   }
 
   /** The publisher says that a stream has reached `last`. */
@@ -58,6 +70,7 @@ export class GapDetector {
     if (isKnown) seen.onTrial = false;
     if (last <= seen.last) return;
     this.#missing(topic, epoch, seen.last + 1, last);
+    seen.missed += last - seen.last;
     seen.last = last;
   }
 
@@ -85,7 +98,7 @@ export class GapDetector {
     let seen = epochs.get(epoch);
     if (seen === undefined) {
       if (this.#size >= this.#max) this.#evict();
-      seen = { epoch, last: base, onTrial };
+      seen = { epoch, last: base, missed: 0, onTrial };
       if (!this.#streams.has(topic)) {
         // What was evicted is this very topic: the epochs that it had are gone with it.
         epochs = new Map();

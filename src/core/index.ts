@@ -5,6 +5,7 @@ export type {
   BusStats,
   HandlerOptions,
   MessagesOptions,
+  PullOptions,
   ReadyOptions,
   RequestOptions,
   SendOptions,

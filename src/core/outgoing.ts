@@ -113,6 +113,7 @@ export async function sendOut(kernel: Kernel, ctx: SendContext, operation: Opera
     if (!ctx.accepted) kernel.reporter.outboundDropped(error, operation);
     kernel.reporter.rejected(error, operation);
     giveUp(ctx, error);
+    ctx.watcher?.over(error);
     throw error;
   } finally {
     call?.done();

@@ -3,8 +3,11 @@
  * copy). A class with every field set in the constructor; `id`, `signal` and `state` are made when they are asked for.
  */
 import type { Span } from '@opentelemetry/api';
+import { errorType } from './errors.ts';
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
+import { ATTR, SPAN_EVENTS } from './semconv.ts';
+import { addSpanEvent } from './span-event.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -21,6 +24,8 @@ export interface Message<Body = unknown> {
   readonly sentAt: number | undefined;
   /** Aborted when the caller cancelled, when the deadline passed, and when `close` stops waiting. */
   readonly signal: AbortSignal;
+  /** How many messages of the same topic and publisher are known to be missing just before this one; 0 for what is not an event. */
+  readonly missed: number;
   /** Runs a function inside the message's trace context: for bodies of `for await`. */
   run<T>(fn: () => T): T;
 }
@@ -53,6 +58,8 @@ export interface ReceiveInit {
   readonly deadline?: number | undefined;
   /** The pattern of the first subscription that matched. */
   readonly subscription?: string | undefined;
+  /** The option `link` of the subscriptions that matched. */
+  readonly link?: boolean | undefined;
   /** Who it came from, as the transport tells peers apart; only the transport's word counts for cancels. */
   readonly peer?: string | undefined;
 }
@@ -79,6 +86,8 @@ export class ReceiveContext implements Message {
   readonly deadline: number | undefined;
   /** The pattern of the first subscription that matched, a low-cardinality name for the topic. */
   readonly subscription: string | undefined;
+  /** The option `link` of the first subscription that gives one: a new trace that links to the sender's, or not. */
+  readonly link: boolean | undefined;
   readonly peer: string | undefined;
   /** The reply's body: what the respond handler returned. */
   result: unknown = undefined;
@@ -86,6 +95,8 @@ export class ReceiveContext implements Message {
   span: Span | undefined = undefined;
   /** How many messages of the same stream are known to be missing just before this one. */
   missed = 0;
+  /** True once the trace step was reached, whatever it made of it. @internal */
+  traced = false;
   /** Restores the context that the trace step made; used by {@link ReceiveContext.run}. @internal */
   scope: (<T>(fn: () => T) => T) | undefined = undefined;
   /** Where the message goes at the end of its chain, with its place in the order of its topic. @internal */
@@ -119,6 +130,7 @@ export class ReceiveContext implements Message {
     this.receivedAt = init.receivedAt;
     this.deadline = init.deadline;
     this.subscription = init.subscription;
+    this.link = init.link;
     this.peer = init.peer;
     this.epoch = init.epoch;
     this.sequence = init.sequence;
@@ -160,6 +172,7 @@ export class ReceiveContext implements Message {
   cancel(reason: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
+    if (this.span !== undefined) addSpanEvent(this.span, SPAN_EVENTS.cancel, { [ATTR.errorType]: errorType(reason) });
     this.#abort?.abort(reason);
   }
 

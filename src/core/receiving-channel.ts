@@ -5,6 +5,7 @@
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
 import { Arrival, closedBefore } from './arrival.ts';
+import type { PacketInHand } from './arrival.ts';
 import type { Operation } from './counters.ts';
 import { BusError } from './errors.ts';
 import { admit, letGo, reportFailure } from './incoming.ts';
@@ -32,14 +33,6 @@ export interface ReceivingOptions {
   open(spec: ReceiveSpec): Promise<Receiver>;
 }
 
-/** A packet that pauses the link: how far it has come. */
-interface PacketInHand {
-  /** Undefined where each record names its own. */
-  readonly topic: string | undefined;
-  readonly packet: DecodedPacket;
-  next: number;
-}
-
 /** See the head of this file. */
 export abstract class ReceivingChannel {
   readonly endpoint: string;
@@ -48,6 +41,8 @@ export abstract class ReceivingChannel {
   readonly routes: Routes;
   protected readonly kernel: Kernel;
   readonly intake: Intake;
+  /** How many messages are missing before the packet in hand: its first message is told. */
+  protected missed = 0;
   readonly #pattern: MessagePattern;
   readonly #inHand = new Roster<ReceiveContext>();
   readonly #pausing = new Roster<PacketInHand>();
@@ -178,7 +173,10 @@ export abstract class ReceivingChannel {
       sentAtUs: packet.sentAtUs,
       receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,
+      link: route.link,
     });
+    ctx.missed = this.missed;
+    this.missed = 0;
     const arrival = new Arrival(this, route, this.#inHand.add(ctx));
     ctx.destination = arrival;
     const room = this.intake.enter();

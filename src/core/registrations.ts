@@ -1,6 +1,6 @@
 /** The incoming side of a bus: registers handlers with the endpoints that their messages arrive through. */
-import { checkHandling, checkSubscribing } from './call-checks.ts';
-import type { HandlerOptions, SubscribeOptions } from './call-options.ts';
+import { checkHandling, checkPulling, checkSubscribing } from './call-checks.ts';
+import type { HandlerOptions, PullOptions, SubscribeOptions } from './call-options.ts';
 import type { Channels, ReceivingKind } from './channels.ts';
 import type { EndpointRoles } from './endpoint-roles.ts';
 import type { Kernel } from './kernel.ts';
@@ -30,8 +30,8 @@ export class Registrations {
     return this.#register(subscriber, channels);
   }
 
-  pull(pattern: string, handler: unknown, options: HandlerOptions, fallback: AnyHandler | undefined): Subscription {
-    checkHandling(options);
+  pull(pattern: string, handler: unknown, options: PullOptions, fallback: AnyHandler | undefined): Subscription {
+    checkPulling(options);
     const subscriber = this.#subscriber(pattern, handler, options);
     const places = this.#roles.places('pull', options.endpoint);
     const channels = places.map((place) => this.#channels.puller(place, fallback));
@@ -63,7 +63,7 @@ export class Registrations {
       throw new TypeError(`Expected the handler to be a function, got ${typeof handler}`);
     }
     const limiter = concurrency === undefined ? undefined : new Limiter(concurrency, maxQueued, overflow);
-    return new Subscriber(pattern, handler as AnyHandler | undefined, limiter);
+    return new Subscriber(pattern, handler as AnyHandler | undefined, limiter, options.link);
   }
 
   #register(subscriber: Subscriber, channels: readonly ReceivingKind[]): Subscription {

@@ -9,6 +9,7 @@ import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
 import { sendOut } from './outgoing.ts';
 import type { ReceiveContext } from './receive-context.ts';
+import { replyCode } from './reply-code.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { SendContext } from './send-context.ts';
 import type { Peer } from './transport.ts';
@@ -39,7 +40,8 @@ export class Replies {
       kind,
       topic,
       body: kind === 'error' ? this.#errorBody(answer) : answer,
-      headers: kind === 'error' ? MessageHeaders.from({ 'error-code': codeOf(answer, request) }) : new MessageHeaders(),
+      headers:
+        kind === 'error' ? MessageHeaders.from({ 'error-code': replyCode(answer, request) }) : new MessageHeaders(),
       endpoint: this.#endpoint,
       correlation,
       clock: this.#kernel.clock,
@@ -112,22 +114,6 @@ export class Replies {
     };
     return this.#kernel.chains.serializes ? body : Buffer.from(JSON.stringify(body));
   }
-}
-
-/**
- * The code of an error reply: the bus's own for what the bus refused; HANDLER_FAILED for whatever a handler threw, also when that
- * was the failure of a request of its own.
- */
-function codeOf(error: unknown, request: ReceiveContext): string {
-  const { handled } = request;
-  if (!(error instanceof BusError)) return handled ? 'HANDLER_FAILED' : 'REJECTED';
-  // The bus that closes has told the handler to stop, and that is what the handler says.
-  if (request.cancelled && error === request.signal.reason) return error.code;
-  // What the fallback says when nobody else answers, and what its own reply met; not what a request of a handler came to.
-  const isOwn =
-    (error.code === 'NO_HANDLER' && request.subscription === undefined) ||
-    (error.code === 'SERIALIZE_FAILED' && error.topic === request.topic);
-  return handled && !isOwn ? 'HANDLER_FAILED' : error.code;
 }
 
 /** Nobody is there, or nobody reads: another answer would not arrive either. */

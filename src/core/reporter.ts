@@ -6,7 +6,7 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import type { Counters, Operation } from './counters.ts';
-import type { BusError } from './errors.ts';
+import type { BusError, BusErrorCode } from './errors.ts';
 import { errorType, messageOf } from './errors.ts';
 import { FloodLog } from './flood-log.ts';
 import type { LogLevel, Logger } from './logger.ts';
@@ -15,6 +15,9 @@ import type { ReceiveContext } from './receive-context.ts';
 import type { SendContext } from './send-context.ts';
 
 type Context = ReceiveContext | SendContext;
+
+/** Whose caller knows, or whose end is no fault of anybody's. */
+const EVERYDAY: ReadonlySet<BusErrorCode> = new Set<BusErrorCode>(['CANCELLED', 'EXPIRED', 'LATE_REPLY']);
 
 /** How a failure is told. */
 export interface Told {
@@ -98,10 +101,10 @@ export class Reporter {
     });
   }
 
-  /** A message or unreadable packet that reached no handler. Expired and late ones are everyday and not errors. */
+  /** A message or unreadable packet that reached no handler. Expired, cancelled and late ones are everyday and not errors. */
   inboundDropped(error: BusError, operation: Operation, context?: Context): void {
     this.#counters.inboundDropped.add(operation, errorType(error));
-    if (error.code === 'EXPIRED' || error.code === 'LATE_REPLY') {
+    if (EVERYDAY.has(error.code)) {
       this.#tell({ error, operation, level: 'debug', line: error.message, context, isDropped: true });
     } else this.report(error, operation, 'dropped', { context, level: 'warn', isDropped: true });
   }

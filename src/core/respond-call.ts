@@ -58,7 +58,7 @@ export function expectWanted(ctx: ReceiveContext): void {
 }
 
 /** The two ends that the caller knows of already. */
-export function isEnd(error: unknown): boolean {
+export function isEnd(error: unknown): error is BusError {
   return error instanceof BusError && (error.code === 'EXPIRED' || error.code === 'CANCELLED');
 }
 

@@ -5,7 +5,7 @@
  *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
  */
 import { Admissions } from './admissions.ts';
-import { BusError, errorType } from './errors.ts';
+import { BusError } from './errors.ts';
 import { letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
@@ -213,9 +213,9 @@ export class RespondChannel {
   /** Tells the caller why there is no answer, and counts it here. */
   async #refuse(call: RespondCall, error: unknown): Promise<void> {
     const { ctx, peer, responder } = call;
-    const { counters, reporter, settings } = this.#kernel;
+    const { reporter, settings } = this.#kernel;
     if (ctx.cancelled && isEnd(error)) {
-      if (!ctx.handled) counters.inboundDropped.add('respond', errorType(error));
+      if (!ctx.handled) reporter.inboundDropped(error, 'respond', ctx);
     } else if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {
       reporter.noHandler('respond', settings.logLevelNoHandler, error.message);
     } else reportFailure(this.#kernel, ctx, 'respond', error);

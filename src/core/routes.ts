@@ -18,6 +18,8 @@ export class Route {
   readonly #series: (topic: string) => Series;
   #received: Series | undefined = undefined;
   subscribers: readonly Subscriber[] = [];
+  /** The option `link` of the first of them that gives one. */
+  link: boolean | undefined = undefined;
   /** The version of the table that `subscribers` is from. */
   version = -1;
   /** Asked for again since it was made, or since it was last spared. */
@@ -65,8 +67,7 @@ export class Routes {
     let route = this.known(topic);
     if (route === undefined) {
       route = new Route(topic, this.#series);
-      route.subscribers = this.#trie.match(topic);
-      route.version = this.#version;
+      this.#resolve(route);
       if (this.#routes.size >= MAX_ROUTES) this.#forget();
       this.#routes.set(topic, route);
       this.#recent = route;
@@ -80,8 +81,7 @@ export class Routes {
     if (route === undefined) return undefined;
     route.used = true;
     if (route.version !== this.#version) {
-      route.subscribers = this.#trie.match(topic);
-      route.version = this.#version;
+      this.#resolve(route);
     }
     this.#recent = route;
     return route;
@@ -90,6 +90,12 @@ export class Routes {
   /** Whether any pattern asks for the topic. Makes no route: what nobody wants must not displace what somebody does. */
   wants(topic: string): boolean {
     return (this.known(topic)?.subscribers ?? this.#trie.match(topic)).length > 0;
+  }
+
+  #resolve(route: Route): void {
+    route.subscribers = this.#trie.match(route.topic);
+    route.link = route.subscribers.find(({ link }) => link !== undefined)?.link;
+    route.version = this.#version;
   }
 
   /** Makes room for one. With every route in use there are more for a while: messages on their way are bounded elsewhere. */

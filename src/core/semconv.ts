@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- one table of names: whoever looks for one looks in one place */
 /**
  * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out but
  * semconv-logs.ts, which has those of log records alone.
@@ -44,12 +45,16 @@ export const ATTR = {
   rpcMethod: 'rpc.method',
   /** The topic of a request whose method is `_OTHER` or a pattern. */
   rpcMethodOriginal: 'rpc.method_original',
+  /** How a failed request ended, from the same list as `error.type`: what the responder answered, else what the caller's bus made of it. */
+  rpcStatusCode: 'rpc.status_code',
   /** From the closed list of src/core/errors.ts; present only on failure, the same on span and metric. */
   errorType: 'error.type',
   /** On the event of a retry: the attempt that failed, from 1. */
   attempt: 'messagebus.attempt',
   /** On the event of a gap: how many messages were missed. */
   missed: 'messagebus.missed',
+  /** On the span of a rejected message: how many were rejected since the last such span and got none. */
+  suppressed: 'messagebus.suppressed',
 } as const;
 
 const { systemName, operationName, operationType, destinationName, destinationTemplate, errorType } = ATTR;
@@ -214,33 +219,100 @@ export const FINE_BOUNDS_S: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
-/** Events on spans, by the name that the code gives them. */
-export const SPAN_EVENTS = {
-  /** An attempt failed and another follows: `messagebus.attempt`, `error.type`. */
-  retry: 'messagebus.retry',
-  /** Messages of the same topic were missed just before this one: `messagebus.missed`. */
-  gap: 'messagebus.gap',
-  /** The caller cancelled, or the deadline passed, while the handler ran: `error.type`. */
-  cancel: 'messagebus.cancel',
+/** Headers that `trace({ headers })` captures: the header's name follows. Nothing is captured by default. */
+export const HEADER_PREFIX = {
+  /** On messaging spans: one text. */
+  messaging: 'messagebus.header.',
+  /** On RPC spans: a list of texts, as the conventions ask for. */
+  rpc: 'rpc.request.header.',
 } as const;
 
+/** The spans by the name that the code gives them. */
+export type SpanKey = 'publish' | 'push' | 'process' | 'request' | 'respond';
+
 /** What a span is. Messaging spans are named `{operation} {destination}`, RPC spans after the method. */
-interface SpanFacts {
+export interface SpanFacts {
   readonly kind: 'PRODUCER' | 'CONSUMER' | 'CLIENT' | 'SERVER';
   /** `messaging.operation.name` and the first word of the span's name; absent on RPC spans. */
   readonly operation?: string;
   /** `messaging.operation.type`. */
   readonly type?: 'send' | 'process';
+  /** Every such span has these. */
+  readonly required: readonly string[];
+  /** It may have these besides, captured headers and those of the option `attributes` aside. */
+  readonly optional: readonly string[];
+  /** What the names of captured headers begin with. */
+  readonly headerPrefix: string;
 }
 
-/** The spans by the name that the code gives them. */
-export type SpanKey = 'publish' | 'push' | 'process' | 'request' | 'respond';
+const MESSAGING_SPAN = {
+  required: [systemName, operationName, operationType, destinationName],
+  headerPrefix: HEADER_PREFIX.messaging,
+} as const;
+const SENDING_SPAN = {
+  ...MESSAGING_SPAN,
+  type: 'send',
+  optional: [ATTR.messageId, ...SERVER, ATTR.networkTransport, errorType],
+} as const;
+const RPC_SPAN = {
+  required: RPC,
+  optional: [ATTR.rpcMethodOriginal, ATTR.rpcStatusCode, ...SERVER, ATTR.networkTransport, errorType],
+  headerPrefix: HEADER_PREFIX.rpc,
+} as const;
 
 /** The spans. A reply has none of its own: the respond span covers it. */
 export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
-  publish: { kind: 'PRODUCER', operation: 'publish', type: 'send' },
-  push: { kind: 'PRODUCER', operation: 'push', type: 'send' },
-  process: { kind: 'CONSUMER', operation: 'process', type: 'process' },
-  request: { kind: 'CLIENT' },
-  respond: { kind: 'SERVER' },
+  publish: { kind: 'PRODUCER', operation: 'publish', ...SENDING_SPAN },
+  push: { kind: 'PRODUCER', operation: 'push', ...SENDING_SPAN },
+  process: {
+    kind: 'CONSUMER',
+    operation: 'process',
+    type: 'process',
+    ...MESSAGING_SPAN,
+    optional: [destinationTemplate, ATTR.suppressed, ...SENDING_SPAN.optional],
+  },
+  request: { kind: 'CLIENT', ...RPC_SPAN },
+  respond: { kind: 'SERVER', ...RPC_SPAN, optional: [ATTR.suppressed, ...RPC_SPAN.optional] },
+};
+
+/** The names of the events on spans, by the name that the code gives them. */
+export const SPAN_EVENTS = {
+  /** An attempt failed and another follows: `messagebus.attempt`, `error.type`. */
+  retry: 'messagebus.retry',
+  /** Messages of the same topic were missed just before this one: `messagebus.missed`. */
+  gap: 'messagebus.gap',
+  /** The caller cancelled, the deadline passed or the bus closed while the handler ran: `error.type`. */
+  cancel: 'messagebus.cancel',
+} as const;
+
+/** What an event is. */
+export interface SpanEventFacts {
+  readonly name: string;
+  /** The spans that it may be on. */
+  readonly spans: readonly SpanKey[];
+  /** It has these and no others. */
+  readonly attributes: readonly string[];
+  readonly description: string;
+}
+
+/** The events. The SDK makes one more: `exception` on each span that failed. */
+export const SPAN_EVENT_FACTS: Readonly<Record<keyof typeof SPAN_EVENTS, SpanEventFacts>> = {
+  retry: {
+    name: SPAN_EVENTS.retry,
+    spans: ['publish', 'push', 'request', 'process', 'respond'],
+    attributes: [ATTR.attempt, errorType],
+    description: 'An attempt failed and the next one begins.',
+  },
+  gap: {
+    name: SPAN_EVENTS.gap,
+    spans: ['process'],
+    attributes: [ATTR.missed],
+    description: 'Messages of the same topic and publisher are missing just before this one.',
+  },
+  cancel: {
+    name: SPAN_EVENTS.cancel,
+    spans: ['process', 'respond'],
+    attributes: [errorType],
+    description: 'The caller cancelled, the deadline passed or the bus closed while the handler ran.',
+  },
 };

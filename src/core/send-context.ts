@@ -18,6 +18,11 @@ export interface OutChannel {
   handOver(ctx: SendContext): Promise<void> | undefined;
 }
 
+/** Told when a call has ended: its chain may run on, and what belongs to the call must not. */
+export interface CallWatcher {
+  over(error: unknown): void;
+}
+
 /** What the bus gives when it makes a {@link SendContext}. */
 export interface SendInit {
   readonly pattern: MessagePattern;
@@ -79,6 +84,8 @@ export class SendContext {
   over: BusError | undefined = undefined;
   /** Ends the wait at the end of the chain with an error, while there is one. @internal */
   giveUp: ((error: BusError) => void) | undefined = undefined;
+  /** Who has to know of a failed call that may have ended before its chain: its span. @internal */
+  watcher: CallWatcher | undefined = undefined;
   /** Where the message goes. @internal */
   channel: OutChannel | undefined = undefined;
   /** The place in the queue that was taken when the call was made. @internal */

@@ -13,6 +13,8 @@ import { HEARTBEAT_TOPIC, STREAMS_PER_HEARTBEAT } from './publish-channel.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { ReceivingChannel } from './receiving-channel.ts';
 import type { Route } from './routes.ts';
+import { ATTR, SPAN_EVENTS } from './semconv.ts';
+import { addSpanEvent } from './span-event.ts';
 import type { Subscriber } from './subscriber.ts';
 import { settling } from './subscriber.ts';
 import { isReserved, matchesPattern, messageTopicFault } from './topics.ts';
@@ -64,7 +66,12 @@ export class SubscribeChannel extends ReceivingChannel {
 
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined {
     if (this.kernel.chains.verifiesPayload && ctx.epoch !== 0) {
-      this.#gaps.observe(ctx.topic, ctx.epoch, ctx.sequence, ctx.sequence);
+      const missed = this.#gaps.observe(ctx.topic, ctx.epoch, ctx.sequence, ctx.sequence);
+      // A repeated delivery observes nothing new.
+      if (missed > 0) {
+        ctx.missed = missed;
+        addSpanEvent(ctx.span, SPAN_EVENTS.gap, { [ATTR.missed]: missed });
+      }
     }
     const only = subscribers[0];
     if (subscribers.length === 1 && only !== undefined) return settling(only.handle(ctx));
@@ -94,9 +101,10 @@ export class SubscribeChannel extends ReceivingChannel {
     // A prefix filter brings topics that no pattern asks for.
     if (!this.routes.wants(topic)) return undefined;
     const { epoch, firstSequence, records } = packet;
-    if (epoch !== 0 && !this.kernel.chains.verifiesPayload) {
-      this.#gaps.observe(topic, epoch, firstSequence, firstSequence + records.length - 1);
-    }
+    this.missed =
+      epoch === 0 || this.kernel.chains.verifiesPayload
+        ? 0
+        : this.#gaps.observe(topic, epoch, firstSequence, firstSequence + records.length - 1);
     return this.take(topic, packet);
   }
 

@@ -11,12 +11,15 @@ export class Subscriber {
   /** Without a handler messages are received and counted, no more. */
   readonly handler: AnyHandler | undefined;
   readonly limiter: Limiter | undefined;
+  /** Its messages start traces of their own. */
+  readonly link: boolean | undefined;
   #closed = false;
 
-  constructor(pattern: string, handler: AnyHandler | undefined, limiter: Limiter | undefined) {
+  constructor(pattern: string, handler: AnyHandler | undefined, limiter: Limiter | undefined, link?: boolean) {
     this.pattern = pattern;
     this.handler = handler;
     this.limiter = limiter;
+    this.link = link;
   }
 
   /** True when messages can be given to it. */

@@ -6,6 +6,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import { BusError, ERROR_CODES, errorType } from '../core/errors.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
+import { replyCode } from '../core/reply-code.ts';
 import { ATTR, OTHER_METHOD, RPC_SYSTEM, SPANS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -77,6 +78,12 @@ export function receivedDestination(ctx: ReceiveContext): string {
 export function failureType(ctx: ReceiveContext | SendContext, error: unknown): string {
   const isRefused = ctx.direction === 'receive' && !ctx.handled && !(error instanceof BusError);
   return isRefused ? ERROR_CODES.REJECTED.type : errorType(error);
+}
+
+/** The `rpc.status_code` of a failed call: what the responder answers, which is what the caller is told; undefined on messaging spans. */
+export function statusCode(ctx: ReceiveContext | SendContext, error: unknown): string | undefined {
+  if (ctx.pattern !== 'request') return undefined;
+  return ctx.direction === 'send' ? errorType(error) : ERROR_CODES[replyCode(error, ctx)].type;
 }
 
 function isPattern(destination: string): boolean {

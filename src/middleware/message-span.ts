@@ -1,72 +1,81 @@
 /**
- * The life of one span around one message: started from a template, run inside its context, ended exactly once. Nothing that
- * an SDK, a sampler or an exporter throws gets through to the message; it is told to OpenTelemetry's own diagnostics.
+ * The life of one recorded span around one message: run inside its context and ended exactly once, by whichever comes first: its chain,
+ * its call, or the end of the bus. Nothing that an SDK, a sampler or an exporter throws gets through to the message; it is told to
+ * OpenTelemetry's own diagnostics.
  */
-import { SpanKind, SpanStatusCode, context, diag } from '@opentelemetry/api';
-import type { Context, Link, Span, Tracer } from '@opentelemetry/api';
+import { SpanStatusCode, context, diag } from '@opentelemetry/api';
+import type { Context, Span } from '@opentelemetry/api';
 import { messageOf } from '../core/errors.ts';
 import type { Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
-import { ATTR, SPANS } from '../core/semconv.ts';
-import type { SpanKey } from '../core/semconv.ts';
-import type { SendContext } from '../core/send-context.ts';
-import { failureType } from './message-attributes.ts';
-import type { SpanTemplate } from './message-attributes.ts';
+import { ATTR } from '../core/semconv.ts';
+import type { CallWatcher, SendContext } from '../core/send-context.ts';
+import { failureType, statusCode } from './message-attributes.ts';
 
 type AnyContext = ReceiveContext | SendContext;
 
-const NO_LINKS: Link[] = [];
+/** See the head of this file. */
+export class MessageSpan implements CallWatcher {
+  readonly #span: Span;
+  readonly #ctx: AnyContext;
+  readonly #open: Set<MessageSpan>;
 
-/** What a span is started from. */
-interface MessageSpanInit {
-  readonly key: SpanKey;
-  readonly template: SpanTemplate;
-  readonly topic: string;
-  readonly parent: Context;
-  readonly links?: Link[] | undefined;
-}
+  /** `open`: the spans that have not ended; it enters itself and leaves when it ends. */
+  constructor(span: Span, ctx: AnyContext, open: Set<MessageSpan>) {
+    this.#span = span;
+    this.#ctx = ctx;
+    this.#open = open;
+    ctx.span = span;
+    if (ctx.direction === 'send') ctx.watcher = this;
+    open.add(this);
+  }
 
-/** Starts a span; undefined when the SDK failed to. Attributes are given at once, because samplers look at them. */
-export function startMessageSpan(tracer: Tracer, init: MessageSpanInit): Span | undefined {
-  const { name, attributes, topicAttribute } = init.template;
-  try {
-    return tracer.startSpan(
-      name,
-      {
-        kind: SpanKind[SPANS[init.key].kind],
-        attributes: topicAttribute === undefined ? attributes : { ...attributes, [topicAttribute]: init.topic },
-        links: init.links ?? NO_LINKS,
-      },
-      init.parent,
-    );
-  } catch (error) {
-    diag.error('tracebus: a span could not be started', error);
-    return undefined;
+  /** Runs the rest of the chain inside `active` and ends the span when it has settled, with the error if there was one. */
+  async run(active: Context, next: Next): Promise<void> {
+    try {
+      await context.with(active, next);
+    } catch (error) {
+      this.over(error);
+      throw error;
+    }
+    this.#end();
+  }
+
+  /** The call, or the bus, has ended with an error; the chain may still run. */
+  over(error: unknown): void {
+    if (!this.#open.has(this)) return;
+    markFailed(this.#span, this.#ctx, error);
+    this.#end();
+  }
+
+  #end(): void {
+    if (!this.#open.delete(this)) return;
+    const ctx = this.#ctx;
+    // What comes later has no span to be an event of.
+    ctx.span = undefined;
+    quietly(() => {
+      if (ctx.direction === 'send' && ctx.pattern !== 'request')
+        setMessageId(this.#span, ctx.headers.getText('message-id'));
+      this.#span.end();
+    });
   }
 }
 
-/** Runs the rest of the chain inside `active` and ends the span when it has settled, with the error if there was one. */
-export function runInSpan(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
-  // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
-  return span.isRecording() ? recorded(span, active, ctx, next) : context.with(active, next);
+/** Says on a span how the message failed. */
+export function markFailed(span: Span, ctx: AnyContext, error: unknown): void {
+  quietly(() => {
+    const message = messageOf(error);
+    const status = statusCode(ctx, error);
+    span.setAttribute(ATTR.errorType, failureType(ctx, error));
+    if (status !== undefined) span.setAttribute(ATTR.rpcStatusCode, status);
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+    span.recordException(error instanceof Error ? error : message);
+  });
 }
 
-async function recorded(span: Span, active: Context, ctx: AnyContext, next: Next): Promise<void> {
-  try {
-    await context.with(active, next);
-  } catch (error) {
-    quietly(() => fail(span, error, failureType(ctx, error)));
-    throw error;
-  } finally {
-    quietly(() => span.end());
-  }
-}
-
-function fail(span: Span, error: unknown, type: string): void {
-  const message = messageOf(error);
-  span.setAttribute(ATTR.errorType, type);
-  span.setStatus({ code: SpanStatusCode.ERROR, message });
-  span.recordException(error instanceof Error ? error : message);
+/** Plain peers give no id, and a sender knows one only where the caller or a step has set it. */
+export function setMessageId(span: Span, id: string | undefined): void {
+  if (id !== undefined && id !== '') span.setAttribute(ATTR.messageId, id);
 }
 
 /** Telemetry that throws must not change what becomes of a message. */

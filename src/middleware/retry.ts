@@ -15,7 +15,9 @@ import { BusError, errorType, messageOf } from '../core/errors.ts';
 import type { MessagePattern } from '../core/kinds.ts';
 import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
+import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
+import { addSpanEvent } from '../core/span-event.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { attemptLimits, handlerLimits } from './retry-options.ts';
 import type { AttemptLimits, RetryOptions } from './retry-options.ts';
@@ -77,7 +79,10 @@ export function retry(options: RetryOptions = {}): Middleware {
     await waits.wait(clock, waitMs, ctx.signal).catch((reason: unknown) => {
       throw stopped(ctx, reason, error);
     });
-    host?.counters.retries.add(OPERATIONS[ctx.direction][ctx.pattern], errorType(error));
+    const type = errorType(error);
+    host?.counters.retries.add(OPERATIONS[ctx.direction][ctx.pattern], type);
+    if (ctx.span !== undefined)
+      addSpanEvent(ctx.span, SPAN_EVENTS.retry, { [ATTR.attempt]: attempt, [ATTR.errorType]: type });
   };
 
   const repeat = async (ctx: Context, next: Next, limits: AttemptLimits): Promise<void> => {

@@ -1,40 +1,81 @@
 /**
  * Trace context in message headers, out and in: text only, under lower-case names, as the wire has them. What a propagator
- * throws costs the trace, never the message.
+ * throws costs the trace, never the message, and neither does what it writes: headers that leave too little room for the bus's own are not
+ * written. What comes in is input from outside: a header longer than any propagator writes is not looked at.
  */
-import { ROOT_CONTEXT, diag } from '@opentelemetry/api';
+import { ROOT_CONTEXT, diag, propagation } from '@opentelemetry/api';
 import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@opentelemetry/api';
 import type { MessageHeaders } from '../core/headers.ts';
+import { MAX_HEADER_BLOCK_BYTES, MAX_HEADERS } from '../core/packet-layout.ts';
 import { quietly } from './message-span.ts';
 
 /** What writes and reads trace headers: a propagator, or the API's `propagation`, which asks the global one. */
-type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
+export type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
+
+/** The W3C limit of a whole baggage header, the longest of the three. */
+const LONGEST_VALUE = 8192;
+
+/** Left for topic, sender, correlation, content type, signature and what steps add after this one. */
+const ROOM_LEFT = { headers: 16, bytes: 2048 };
+
+/** Up to here nothing has to be counted. */
+const FEW = { headers: 16, bytes: 256 };
 
 const setter: TextMapSetter<MessageHeaders> = {
   set: (headers, name, value) => {
+    if (value.length > FEW.bytes || headers.size > FEW.headers) expectRoom(headers, name, value);
     headers.set(name.toLowerCase(), value);
   },
 };
 
 const getter: TextMapGetter<MessageHeaders> = {
-  get: (headers, name) => headers.getText(name.toLowerCase()),
+  get: (headers, name) => {
+    const value = headers.getText(name.toLowerCase());
+    return value !== undefined && value.length > LONGEST_VALUE ? undefined : value;
+  },
   keys: (headers) => Array.from(headers.entries(), ([name]) => name),
 };
 
-/** Writes the context into the headers, if there is anything to write. */
-export function injectContext(propagator: HeaderPropagator, active: Context, headers: MessageHeaders): void {
-  if (active === ROOT_CONTEXT) return;
-  quietly(() => {
-    propagator.inject(active, headers, setter);
-  });
+/** Writes contexts into headers and reads them, with baggage or without. */
+export class TraceHeaders {
+  readonly #propagator: HeaderPropagator;
+  readonly #baggage: boolean;
+
+  constructor(propagator: HeaderPropagator, baggage: boolean) {
+    this.#propagator = propagator;
+    this.#baggage = baggage;
+  }
+
+  /** Writes the context into the headers, if there is anything to write. */
+  inject(active: Context, headers: MessageHeaders): void {
+    if (active === ROOT_CONTEXT) return;
+    quietly(() => {
+      this.#propagator.inject(this.#allowed(active), headers, setter);
+    });
+  }
+
+  /** The context that the headers bring, and nothing of the receiver's own: a read loop runs in whatever started it. */
+  extract(headers: MessageHeaders): Context {
+    try {
+      const extracted = this.#propagator.extract(ROOT_CONTEXT, headers, getter);
+      if (typeof (extracted as Partial<Context> | undefined)?.getValue !== 'function') {
+        throw new TypeError('the propagator answered no context');
+      }
+      return this.#allowed(extracted);
+    } catch (error) {
+      diag.error('tracebus: trace headers could not be read', error);
+      return ROOT_CONTEXT;
+    }
+  }
+
+  #allowed(active: Context): Context {
+    return this.#baggage || propagation.getBaggage(active) === undefined ? active : propagation.deleteBaggage(active);
+  }
 }
 
-/** The context that the headers bring, and nothing of the receiver's own: a read loop runs in whatever started it. */
-export function extractContext(propagator: HeaderPropagator, headers: MessageHeaders): Context {
-  try {
-    return propagator.extract(ROOT_CONTEXT, headers, getter);
-  } catch (error) {
-    diag.error('tracebus: trace headers could not be read', error);
-    return ROOT_CONTEXT;
-  }
+function expectRoom(headers: MessageHeaders, name: string, value: string): void {
+  let bytes = Buffer.byteLength(value);
+  for (const [, held] of headers.entries()) bytes += typeof held === 'string' ? Buffer.byteLength(held) : held.length;
+  if (headers.size < MAX_HEADERS - ROOM_LEFT.headers && bytes < MAX_HEADER_BLOCK_BYTES - ROOM_LEFT.bytes) return;
+  throw new RangeError(`the headers of the message leave no room for "${name}"`);
 }

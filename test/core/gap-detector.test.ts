@@ -62,6 +62,19 @@ test('a heartbeat finds a lost tail, and what it has told is not told again', ()
   assert.deepEqual(told(), []);
 });
 
+test('a packet answers how many are missing just before it, what a heartbeat has told of included, once', () => {
+  const { detector } = watch();
+  assert.equal(detector.observe('a', 1, 5, 6), 0, 'the base line');
+  assert.equal(detector.observe('a', 1, 10, 10), 3);
+  assert.equal(detector.observe('a', 1, 10, 12), 0, 'a repeat is not after the gap');
+  detector.heartbeat('a', 1, 14);
+  assert.equal(detector.observe('a', 1, 3, 4), 0, 'nor is an old one');
+  detector.heartbeat('a', 1, 15);
+  assert.equal(detector.observe('a', 1, 17, 17), 4);
+  assert.equal(detector.observe('a', 1, 18, 18), 0);
+  assert.equal(detector.observe('b', 1, 18, 18), 0);
+});
+
 test('a heartbeat may be the base line too, once a second one has confirmed it', () => {
   const { detector, told } = watch();
   detector.heartbeat('a', 1, 10);

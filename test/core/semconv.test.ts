@@ -7,7 +7,10 @@ import {
   DURATION_BOUNDS_S,
   DURATION_METRICS,
   GAUGE_METRICS,
+  HEADER_PREFIX,
   SPANS,
+  SPAN_EVENT_FACTS,
+  SPAN_EVENTS,
 } from '../../src/core/semconv.ts';
 import { LOG_ATTR, LOG_EVENTS } from '../../src/core/semconv-logs.ts';
 
@@ -28,9 +31,14 @@ test('every metric has a name of its own, one of the namespaces, and only attrib
 });
 
 test('no name is one that the conventions have given up', () => {
-  const given = [...metrics.map(({ name }) => name), ...Object.values(ATTR), ...Object.values(LOG_ATTR)];
+  const given = [
+    ...metrics.map(({ name }) => name),
+    ...Object.values(ATTR),
+    ...Object.values(LOG_ATTR),
+    ...Object.values(HEADER_PREFIX),
+  ];
   const deprecated =
-    /^messaging\.(publish|receive)\.|^messaging\.process\.messages$|^messaging\.(operation|system)$|^rpc\.(system|service)$|^net\./;
+    /^messaging\.(publish|receive)\.|^messaging\.process\.messages$|^messaging\.(operation|system)$|^rpc\.(system|service|response\.status_code)$|^rpc\.(request|response)\.metadata|^net\./;
   assert.deepEqual(
     given.filter((name) => deprecated.test(name)),
     [],
@@ -56,6 +64,32 @@ test('docs/metrics.md has a row with name, instrument and unit for each metric',
     const row = rows.find((cells) => cells.includes(`\`${name}\``)) ?? [];
     const at = row.indexOf(`\`${name}\``);
     assert.deepEqual([name, ...row.slice(at + 1, at + 3)], [name, instrument, `\`${unit}\``]);
+  }
+});
+
+test('every span and event says which of the listed attributes it has', () => {
+  const known = new Set<string>(Object.values(ATTR));
+  for (const [key, { required, optional, kind, headerPrefix }] of Object.entries(SPANS)) {
+    const all = [...required, ...optional];
+    assert.deepEqual([key, all.filter((name) => !known.has(name))], [key, []]);
+    assert.equal(new Set(all).size, all.length, key);
+    assert.ok(optional.includes(ATTR.errorType), key);
+    const isCall = kind === 'CLIENT' || kind === 'SERVER';
+    assert.equal(headerPrefix, isCall ? HEADER_PREFIX.rpc : HEADER_PREFIX.messaging);
+    assert.equal(required.includes(ATTR.rpcSystemName), isCall);
+    assert.equal(required.includes(ATTR.systemName), !isCall);
+  }
+  assert.deepEqual(
+    Object.values(SPAN_EVENT_FACTS).map(({ name }) => name),
+    Object.values(SPAN_EVENTS),
+  );
+  for (const { attributes, spans, description } of Object.values(SPAN_EVENT_FACTS)) {
+    assert.deepEqual(
+      attributes.filter((name) => !known.has(name)),
+      [],
+    );
+    assert.ok(spans.length > 0 && spans.every((key) => Object.hasOwn(SPANS, key)));
+    assert.match(description, /^[A-Z].*\.$/);
   }
 });
 

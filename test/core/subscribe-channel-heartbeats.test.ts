@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { SpanKind } from '@opentelemetry/api';
+import { BusError } from '../../src/core/errors.ts';
 import { MessageHeaders } from '../../src/core/headers.ts';
 import type { Kind } from '../../src/core/kinds.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';
@@ -8,7 +10,9 @@ import type { Middleware } from '../../src/core/middleware.ts';
 import { OutgoingPacket } from '../../src/core/outgoing-packet.ts';
 import { HEARTBEAT_TOPIC } from '../../src/core/publish-channel.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
+import { trace } from '../../src/middleware/trace.ts';
 import { memory } from '../../src/transports/memory.ts';
+import { Recorder, eventsOf, w3c } from '../middleware/traced.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import { memoryBus, RecordingLogger } from '../support/memory-bus.ts';
 import { handOver, until } from '../transports/conformance/waiting.ts';
@@ -112,4 +116,66 @@ test('a heartbeat may name as many streams as a publisher puts into one, wanted 
   );
   assert.equal(missed(), 2);
   assert.equal(bus.metrics().inbound_dropped, 0);
+});
+
+/** A traced bus that subscribes to `a.>`; the events of each message's span, and what its handler was told of missing ones. */
+async function gapScene(t: TestContext, extra: readonly Middleware[] = []) {
+  const recorder = new Recorder();
+  const step = trace({ tracerProvider: recorder.provider, propagator: w3c });
+  const { bus, send, beat } = await scene(t, [step, serialize(), ...extra]);
+  const missed: number[] = [];
+  bus.subscribe('a.b', (message) => void missed.push(message.missed));
+  await bus.ready();
+  const events = (): string[][] => recorder.of(SpanKind.CONSUMER).map(eventsOf);
+  return { send, beat, missed, events };
+}
+
+const GAP_OF_3 = 'messagebus.gap {"messagebus.missed":3}';
+
+test('a gap is an event on the span of the first message after it, and its handler can see it', async (t) => {
+  const { send, missed, events } = await gapScene(t);
+  await send('a.b', 1, '1');
+  await send('a.b', 5, '1');
+  await send('a.b', 6, '1');
+  await until(() => events().length === 3, 'the messages');
+  assert.deepEqual(missed, [0, 3, 0]);
+  assert.deepEqual(events(), [[], [GAP_OF_3], []]);
+});
+
+test('a gap that a heartbeat told of is one of the next message too', async (t) => {
+  const { send, beat, missed, events } = await gapScene(t);
+  await send('a.b', 1, '1');
+  await beat([['a.b', EPOCH, 4]]);
+  await send('a.b', 5, '1');
+  await until(() => events().length === 2, 'the messages');
+  assert.deepEqual(missed, [0, 3]);
+  assert.deepEqual(events(), [[], [GAP_OF_3]]);
+});
+
+test('where messages are verified the gap is found by the verified one, however often it is delivered', async (t) => {
+  const verify: Middleware = {
+    name: 'verify',
+    stage: 'payload',
+    receive: (ctx, next) => {
+      if (ctx.sequence === 3) throw new BusError('REJECTED', 'forged');
+      return next();
+    },
+  };
+  let failures = 0;
+  const again: Middleware = {
+    name: 'again',
+    stage: 'body',
+    repeatable: () => true,
+    receive: async (_ctx, next) => {
+      await next();
+      if (failures++ === 1) await next();
+    },
+  };
+  const { send, missed, events } = await gapScene(t, [verify, again]);
+  await send('a.b', 1, '1');
+  await send('a.b', 3, '1');
+  await send('a.b', 5, '1');
+  await until(() => events().length === 3, 'two spans of messages, one of the rejected one');
+  assert.deepEqual([...new Set(missed)], [0, 3]);
+  assert.deepEqual(events().flat(), [GAP_OF_3]);
 });

@@ -478,7 +478,18 @@ test('headers of a b3-like propagator travel in lower case', async () => {
 
 test('wrong options are refused', () => {
   const wrong = (options: object) => trace(options);
-  assert.throws(() => wrong({ link: 'yes' }), /Expected `link` to be a boolean, got string/);
-  assert.throws(() => wrong({ tracerProvider: {} }), /Expected `tracerProvider` to be a TracerProvider, got object/);
+  assert.throws(() => wrong({ link: 'yes' }), /Expected `link` to be true or false, got "yes"/);
+  assert.throws(
+    () => wrong({ tracerProvider: {} }),
+    /Expected `tracerProvider` to be a TracerProvider with getTracer, got object/,
+  );
   assert.throws(() => wrong({ propagator: { inject() {} } }), /Expected `propagator` to be a TextMapPropagator/);
+  assert.throws(() => wrong({ unsampled: 'no' }), /Expected `unsampled` to be one of 'follow', 'ask', got "no"/);
+  assert.throws(() => wrong({ baggage: 1 }), /Expected `baggage` to be true or false, got 1/);
+  assert.throws(() => wrong({ filter: true }), /Expected `filter` to be a function, got true/);
+  assert.throws(() => wrong({ attributes: {} }), /Expected `attributes` to be a function, got object/);
+  for (const headers of ['tenant', ['Tenant'], [1], ['']])
+    assert.throws(() => wrong({ headers }), /Expected `headers` to be a list of header names in lower case/);
+  assert.throws(() => wrong({ sampled: true }), /Unknown option `sampled`; did you mean `unsampled`\?/);
+  assert.throws(() => trace(null as unknown as TraceOptions), /Expected `options` to be an object, got null/);
 });

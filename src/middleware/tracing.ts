@@ -1,0 +1,96 @@
+/** What `trace` does to messages once its bus has started; the why is at the head of trace.ts. */
+import { ROOT_CONTEXT, TraceFlags, context, isSpanContextValid, trace as api } from '@opentelemetry/api';
+import type { SpanContext, Tracer } from '@opentelemetry/api';
+import { BusError } from '../core/errors.ts';
+import type { MiddlewareHost, Next } from '../core/middleware.ts';
+import type { ReceiveContext } from '../core/receive-context.ts';
+import type { Failure } from '../core/reporter.ts';
+import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
+import type { SpanKey } from '../core/semconv.ts';
+import type { SendContext } from '../core/send-context.ts';
+import { addSpanEvent } from '../core/span-event.ts';
+import { MessageSpan, quietly, setMessageId } from './message-span.ts';
+import { RejectedSpans } from './rejected-spans.ts';
+import { SpanStarter } from './span-starter.ts';
+import type { TraceHeaders } from './trace-headers.ts';
+import { TraceHooks } from './trace-hooks.ts';
+import type { TraceOptions } from './trace-options.ts';
+
+/** See the head of this file. */
+export class Tracing {
+  readonly #headers: TraceHeaders;
+  readonly #hooks: TraceHooks;
+  readonly #link: boolean;
+  readonly #follows: boolean;
+  readonly #starter: SpanStarter;
+  readonly #rejected: RejectedSpans;
+  /** Spans that have not ended. */
+  readonly #open = new Set<MessageSpan>();
+
+  constructor(tracer: Tracer, headers: TraceHeaders, options: TraceOptions, host: MiddlewareHost) {
+    const { link = false, unsampled = 'follow' } = options;
+    this.#headers = headers;
+    this.#hooks = new TraceHooks(options, host.logger);
+    this.#link = link;
+    this.#follows = unsampled === 'follow';
+    this.#starter = new SpanStarter(tracer, host.system);
+    this.#rejected = new RejectedSpans(this.#starter, this.#hooks, host.clock);
+  }
+
+  /** A message on its way out. */
+  send(ctx: SendContext, key: SpanKey, next: Next): Promise<void> {
+    const parent = context.active();
+    // What the handler of a message that was followed sends is followed too.
+    const skips = this.#isFollowed(api.getSpanContext(parent)) || !this.#hooks.wants(ctx);
+    const span = skips ? undefined : this.#starter.start(key, ctx, { parent, added: this.#hooks.attributes(ctx) });
+    if (span === undefined) {
+      this.#headers.inject(parent, ctx.headers);
+      return next();
+    }
+    const active = api.setSpan(parent, span);
+    this.#headers.inject(active, ctx.headers);
+    // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
+    if (!span.isRecording()) return context.with(active, next);
+    return new MessageSpan(span, ctx, this.#open).run(active, next);
+  }
+
+  /** A message on its way in, its headers verified where the stack does that. */
+  receive(ctx: ReceiveContext, key: SpanKey, next: Next): Promise<void> {
+    ctx.traced = true;
+    const extracted = this.#headers.extract(ctx.headers);
+    const given = api.getSpanContext(extracted);
+    const remote = given !== undefined && isSpanContextValid(given) ? given : undefined;
+    const isMessage = key === 'process';
+    const isRoot = isMessage && (ctx.link ?? this.#link);
+    const parent = isRoot ? api.deleteSpan(extracted) : extracted;
+    const links = isMessage && remote !== undefined ? [{ context: remote }] : undefined;
+    const skips = (!isRoot && this.#isFollowed(remote)) || !this.#hooks.wants(ctx);
+    const added = skips ? undefined : this.#hooks.attributes(ctx);
+    const span = skips ? undefined : this.#starter.start(key, ctx, { parent, links, added });
+    const active = span === undefined ? extracted : api.setSpan(parent, span);
+    if (active === ROOT_CONTEXT && context.active() === ROOT_CONTEXT) return next();
+
+    ctx.scope = (fn) => context.with(active, fn);
+    if (span?.isRecording() !== true) return context.with(active, next);
+    quietly(() => {
+      if (isMessage) setMessageId(span, ctx.id);
+    });
+    if (ctx.missed > 0) addSpanEvent(span, SPAN_EVENTS.gap, { [ATTR.missed]: ctx.missed });
+    return new MessageSpan(span, ctx, this.#open).run(active, next);
+  }
+
+  /** A failure that no call reports. */
+  failed(failure: Failure): void {
+    this.#rejected.note(failure);
+  }
+
+  /** The bus has closed: what still runs is not waited for. */
+  close(): void {
+    for (const one of [...this.#open]) one.over(new BusError('CLOSED', 'the bus was closed while this was under way'));
+  }
+
+  #isFollowed(sender: SpanContext | undefined): boolean {
+    if (!this.#follows || sender?.isRemote !== true || (sender.traceFlags & TraceFlags.SAMPLED) !== 0) return false;
+    return isSpanContextValid(sender);
+  }
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { diag } from '@opentelemetry/api';
+import type { Span } from '@opentelemetry/api';
+import { addSpanEvent } from '../../src/core/span-event.ts';
+
+test('an event goes to the span, where there is one', () => {
+  const events: unknown[] = [];
+  const span = { addEvent: (...event: unknown[]) => events.push(event) } as unknown as Span;
+  addSpanEvent(span, 'one', { a: 1 });
+  addSpanEvent(undefined, 'two', {});
+  assert.deepEqual(events, [['one', { a: 1 }]]);
+});
+
+test('a span that throws costs the event and is told to OpenTelemetry', () => {
+  const told: string[] = [];
+  const ignore = (): void => {};
+  diag.setLogger({
+    error: (line) => void told.push(line),
+    warn: ignore,
+    info: ignore,
+    debug: ignore,
+    verbose: ignore,
+  });
+  const span = {
+    addEvent: () => {
+      throw new Error('broken');
+    },
+  } as unknown as Span;
+  addSpanEvent(span, 'one', {});
+  diag.disable();
+  assert.deepEqual(told, ['tracebus: the event one could not be added']);
+});
