@@ -65,7 +65,7 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
         });
 
   const sdk = withEnvironment(settings.environment, () => {
-    const pushing = settings.exportsMetrics ? pushReaders(packages.sdk, metricProducers) : [];
+    const pushing = settings.exportsMetrics ? pushReaders(metricProducers) : [];
     const started = new packages.sdk.NodeSDK({
       ...(settings.serviceName === undefined ? {} : { serviceName: settings.serviceName }),
       resourceDetectors: [processResource(process.env)],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { diag } from '@opentelemetry/api';
-import * as sdk from '@opentelemetry/sdk-node';
+import { ConsoleMetricExporter } from '@opentelemetry/sdk-metrics';
 import { histogramProducer } from '../../src/middleware/histogram-producer.ts';
 import { prefersDeltas, pushReaders } from '../../src/telemetry/push-readers.ts';
 
@@ -39,7 +39,7 @@ function inside(reader: object | undefined) {
   return { exporter: constructor, intervalMs: of('_exportInterval'), timeoutMs: of('_exportTimeout') };
 }
 
-const readers = () => pushReaders(sdk, [histogramProducer({ shared: false })]);
+const readers = () => pushReaders([histogramProducer({ shared: false })]);
 
 test('each OTLP protocol has its exporter, by the variable for metrics first', () => {
   for (const [protocol, name] of [
@@ -69,7 +69,7 @@ test('a protocol and an exporter that do not exist are told', () => {
   assert.match(protocol.warnings.join(), /no OTLP protocol "carrier-pigeon", http\/protobuf is used/);
   const exporter = under({ OTEL_METRICS_EXPORTER: 'console, statsd' }, readers);
   assert.equal(exporter.made.length, 1);
-  assert.equal(inside(exporter.made[0]).exporter, sdk.metrics.ConsoleMetricExporter);
+  assert.equal(inside(exporter.made[0]).exporter, ConsoleMetricExporter);
   assert.match(exporter.warnings.join(), /otlp, console, prometheus or none, not "statsd"/);
 });
 
