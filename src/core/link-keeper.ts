@@ -173,8 +173,10 @@ export class LinkKeeper<L extends Link> {
   }
 
   #leaveAlone(error: unknown): void {
-    if (!this.#coolDown.active) this.#kernel.counters.coolDowns.add(this.#options.operation);
+    const known = this.#coolDown.active;
     this.#coolDown.open(error);
+    // With `failedSocketCooldownMs: 0` nothing is left alone.
+    if (!known && this.#coolDown.remainingMs > 0) this.#kernel.counters.coolDowns.add(this.#options.operation);
   }
 
   #failed(error: unknown): void {

@@ -49,7 +49,7 @@ export class PullChannel extends ReceivingChannel {
     // Whose handler has gone since was not counted when it came.
     if (subscribers.some(({ handler }) => handler !== undefined)) this.#noHandler(ctx.topic);
     if (this.#fallback === undefined) return undefined;
-    ctx.handled = true;
+    ctx.start();
     return settling(this.#fallback(ctx));
   }
 

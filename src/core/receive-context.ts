@@ -36,6 +36,11 @@ export interface PendingCall {
   fail(error: unknown): void;
 }
 
+/** Wants to know when a handler starts. Must not throw. */
+export interface StartWatch {
+  handlerStarts(ctx: ReceiveContext): void;
+}
+
 /** The end of the way in. */
 export interface Delivery {
   /** Settles when the handlers have. */
@@ -105,6 +110,8 @@ export class ReceiveContext implements Message {
   call: PendingCall | undefined = undefined;
   /** True once a handler has been called. @internal */
   handled = false;
+  /** Told of the first handler that starts; set by a step that measures. @internal */
+  watch: StartWatch | undefined = undefined;
   /** True once the handler step was reached. @internal */
   reached = false;
   /** True once the end of the chain has settled. @internal */
@@ -180,6 +187,15 @@ export class ReceiveContext implements Message {
   get state(): Record<string, unknown> {
     this.#state ??= Object.create(null) as Record<string, unknown>;
     return this.#state;
+  }
+
+  /** A handler is called now. @internal */
+  start(): void {
+    this.handled = true;
+    const { watch } = this;
+    if (watch === undefined) return;
+    this.watch = undefined;
+    watch.handlerStarts(this);
   }
 
   run<T>(fn: () => T): T {

@@ -104,9 +104,8 @@ export abstract class ReceivingChannel {
       else this.#unhandled(ctx.topic, ctx);
     }
     for (const rest of this.#pausing.all()) {
-      for (; rest.next < rest.packet.records.length; rest.next++) {
+      for (; rest.next < rest.packet.records.length; rest.next++)
         void this.#takeRecord(rest.topic, rest.packet, rest.next);
-      }
     }
     return running;
   }
@@ -125,7 +124,7 @@ export abstract class ReceivingChannel {
 
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
   protected take(topic: string | undefined, packet: DecodedPacket, from = 0): Promise<void> | undefined {
-    this.#readAt = this.kernel.clock.now();
+    if (from === 0) this.#readAt = this.kernel.clock.now();
     for (let index = from; index < packet.records.length; index++) {
       const pause = this.#takeRecord(topic, packet, index);
       if (pause !== undefined) return this.#pause(pause, { topic, packet, next: index + 1 });
@@ -137,8 +136,10 @@ export abstract class ReceivingChannel {
     if (rest.next === rest.packet.records.length) return pause.then(() => this.intake.breather());
     const place = this.#pausing.add(rest);
     this.intake.hold();
+    const readAt = this.#readAt;
     return pause.then(() => {
       this.#pausing.delete(place);
+      this.#readAt = readAt;
       const more = this.take(rest.topic, rest.packet, rest.next);
       this.intake.unhold();
       return more;
@@ -242,7 +243,6 @@ export abstract class ReceivingChannel {
 
   /** A message was read, and the bus has closed before a handler got it. */
   #unhandled(topic: string, ctx?: ReceiveContext): void {
-    const error = closedBefore(topic, this.endpoint);
-    this.kernel.reporter.inboundDropped(error, this.operation, ctx);
+    this.kernel.reporter.inboundDropped(closedBefore(topic, this.endpoint), this.operation, ctx);
   }
 }

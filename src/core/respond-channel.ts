@@ -205,7 +205,7 @@ export class RespondChannel {
     expectWanted(ctx);
     const handler = responder?.handler ?? this.#fallback;
     if (handler === undefined) throw noHandler(ctx);
-    ctx.handled = true;
+    ctx.start();
     ctx.result = await handler(ctx);
     if (!call.abandoned) await this.replies.send(peer, ctx, 'reply', ctx.result);
   }

@@ -37,7 +37,7 @@ export class Subscriber {
     const { handler, limiter } = this;
     if (handler === undefined || this.#closed) return undefined;
     if (limiter === undefined) {
-      ctx.handled = true;
+      ctx.start();
       return handler(ctx);
     }
     return this.#limited(ctx, handler, limiter);
@@ -48,7 +48,7 @@ export class Subscriber {
     try {
       // While it waited its chain may have been ended, the bus or the subscription closed.
       if (ctx.settled || ctx.cancelled || this.#closed) return undefined;
-      ctx.handled = true;
+      ctx.start();
       return await handler(ctx);
     } finally {
       limiter.end();

@@ -1,26 +1,29 @@
 /**
- * The durations of sends, handlers and calls, as histograms with the conventions' bounds.
+ * The times of a bus's messages: how long a send, a handler or a call took, how long a message was on its way (transport lag)
+ * and how long it waited for its handler (dwell). Where they go is decided when the bus starts: into buckets of our own where
+ * somebody exports those (histogram-store.ts), else through `histogram.record`. Never both: the totals would be double.
  *
- * `record` with attributes is the dearest step of the hot path (it sorts and joins them each time), hence the switch in
- * metrics.ts; the attribute objects at least are made once per endpoint, destination and error type.
+ * All that is the same for the messages of an endpoint and destination is looked up once per message. The clock is asked for
+ * the start and the end, and by a received message for the start of its handler; when it was read is known anyway.
  */
-import type { Attributes, Histogram, Meter } from '@opentelemetry/api';
-import { ATTR, DURATION_BOUNDS_S, DURATION_METRICS, OTHER_DESTINATION, OTHER_METHOD, SPANS } from '../core/semconv.ts';
+import type { Attributes } from '@opentelemetry/api';
+import type { Clock } from '../core/clock.ts';
+import type { Operation } from '../core/counters.ts';
+import type { ReceiveContext } from '../core/receive-context.ts';
+import type { SendContext } from '../core/send-context.ts';
+import { ATTR, OTHER_DESTINATION, OTHER_METHOD, SPANS } from '../core/semconv.ts';
 import type { DurationMetric, SpanKey } from '../core/semconv.ts';
 import { DestinationCache } from './destination-cache.ts';
 import { endpointAttributes } from './endpoint-attributes.ts';
-import { destinationAttributes, rpcAttributes } from './message-attributes.ts';
+import { destinationAttributes, receivedDestination, rpcAttributes } from './message-attributes.ts';
+import type { RecorderFactory } from './recorders.ts';
+import { Timing } from './timing.ts';
 
-/** The attributes of one endpoint and destination: on success, and per error type. */
-interface Outcomes {
-  readonly ok: Attributes;
-  readonly failed: Map<string, Attributes>;
-}
+/** Both sides write whole microseconds, so a lag may come out as much as that below 0. */
+const RESOLUTION_US = 2;
 
-interface Timer {
-  readonly histogram: Histogram;
-  readonly outcomes: DestinationCache<Outcomes>;
-}
+/** Nothing is on its way for a day: the sender's clock is wrong, or the header was forged to spoil the sum. */
+const NEVER_US = 86_400e6;
 
 const METRIC_OF: Readonly<Record<SpanKey, DurationMetric>> = {
   publish: 'operation',
@@ -30,53 +33,61 @@ const METRIC_OF: Readonly<Record<SpanKey, DurationMetric>> = {
   respond: 'serverCall',
 };
 
-/** What one message was and how long it took. */
-interface Timed {
-  readonly key: SpanKey;
-  readonly endpoint: string;
-  readonly destination: string;
-  readonly seconds: number;
+const SPAN_OF = { subscribe: 'process', pull: 'process', respond: 'respond' } as const;
+const RECEIVED = { publish: 'subscribe', push: 'pull', request: 'respond' } as const;
+
+/** The durations of one bus. */
+export class Durations {
+  readonly #sends: Readonly<Record<'publish' | 'push' | 'request', DestinationCache<Timing>>>;
+  readonly #receives: Readonly<Record<keyof typeof RECEIVED, DestinationCache<Timing>>>;
+  /** What has to be added to the bus's monotonic time for the time since 1970. */
+  readonly #wallOffsetUs: number;
+
+  constructor(recorderOf: RecorderFactory, system: string, clock: Clock) {
+    this.#wallOffsetUs = wallOffsetUs(clock);
+    const cache = (key: SpanKey, operation?: Operation) =>
+      new DestinationCache((endpoint, destination) => {
+        const ok = durationAttributes(key, system, endpoint, destination);
+        const what = destination === OTHER_METHOD ? OTHER_DESTINATION : (destination ?? OTHER_DESTINATION);
+        const arrival = { [ATTR.systemName]: system, [ATTR.operationName]: operation, ...destinationAttributes(what) };
+        return new Timing(
+          clock,
+          (type) =>
+            recorderOf(METRIC_OF[key], Object.freeze(type === undefined ? ok : { ...ok, [ATTR.errorType]: type })),
+          operation && ((metric) => recorderOf(metric, Object.freeze(arrival))),
+        );
+      });
+    const received = (pattern: keyof typeof RECEIVED) => cache(SPAN_OF[RECEIVED[pattern]], RECEIVED[pattern]);
+    this.#sends = { publish: cache('publish'), push: cache('push'), request: cache('request') };
+    this.#receives = { publish: received('publish'), push: received('push'), request: received('request') };
+  }
+
+  /** Where the time of an outgoing message goes; undefined for a reply, which has none of its own. */
+  sent({ pattern, endpoint, topic }: SendContext): Timing | undefined {
+    return pattern === 'reply' ? undefined : this.#sends[pattern].get(endpoint, topic);
+  }
+
+  /** Where the time of an incoming message goes, after its lag has been recorded. */
+  received(ctx: ReceiveContext): Timing | undefined {
+    const { pattern, endpoint, sentAtUs, receivedAt } = ctx;
+    if (pattern === 'reply') return undefined;
+    const timing = this.#receives[pattern].get(endpoint, receivedDestination(ctx));
+    ctx.watch = timing;
+    if (sentAtUs === 0) return timing; // plain peers do not say when
+    const lagUs = receivedAt * 1000 + this.#wallOffsetUs - sentAtUs;
+    // Less than nothing means that the clocks of two machines disagree: that says nothing about the message.
+    if (lagUs >= -RESOLUTION_US && lagUs < NEVER_US) timing.lag?.record(Math.max(0, lagUs) / 1e6);
+    return timing;
+  }
 }
 
-/** The histograms of one bus. Several buses may record into the same one: `record` adds. */
-export class Durations {
-  readonly #timers: Readonly<Record<SpanKey, Timer>>;
-
-  constructor(meter: Meter, system: string) {
-    const timer = (key: SpanKey): Timer => {
-      const { name, unit, description } = DURATION_METRICS[METRIC_OF[key]];
-      const advice = { explicitBucketBoundaries: [...DURATION_BOUNDS_S] };
-      const ok = (endpoint: string, destination: string | undefined) =>
-        Object.freeze(durationAttributes(key, system, endpoint, destination));
-      return {
-        histogram: meter.createHistogram(name, { unit, description, advice }),
-        outcomes: new DestinationCache((...place) => ({ ok: ok(...place), failed: new Map() })),
-      };
-    };
-    this.#timers = {
-      publish: timer('publish'),
-      push: timer('push'),
-      process: timer('process'),
-      request: timer('request'),
-      respond: timer('respond'),
-    };
-  }
-
-  /** Records a success, or a failure by its `error.type`. */
-  record({ key, endpoint, destination, seconds }: Timed, type: string | undefined): void {
-    const { histogram, outcomes } = this.#timers[key];
-    const { ok, failed } = outcomes.get(endpoint, destination);
-    if (type === undefined) {
-      histogram.record(seconds, ok);
-      return;
-    }
-    let attributes = failed.get(type);
-    if (attributes === undefined) {
-      attributes = Object.freeze({ ...ok, [ATTR.errorType]: type });
-      failed.set(type, attributes);
-    }
-    histogram.record(seconds, attributes);
-  }
+/** The least of three tries, because the thread may pause between the two clocks. */
+function wallOffsetUs(clock: Clock): number {
+  const tries = [1, 2, 3].map(() => {
+    const now = clock.now();
+    return clock.wallUs() - now * 1000;
+  });
+  return Math.min(...tries);
 }
 
 function durationAttributes(

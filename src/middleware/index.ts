@@ -3,6 +3,7 @@ export { circuitBreaker } from './circuit-breaker.ts';
 export type { CircuitBreakerOptions } from './circuit-breaker.ts';
 export { CodecError } from './codec.ts';
 export type { Codec } from './codec.ts';
+export type { HistogramProducer } from './histogram-producer.ts';
 export { inWorker } from './in-worker.ts';
 export type { WorkerHandler, WorkerMessage, WorkerOptions } from './in-worker.ts';
 export { jsonCodec } from './json-codec.ts';

@@ -62,13 +62,6 @@ export function rpcAttributes(method: string): Attributes {
   return { [ATTR.rpcSystemName]: RPC_SYSTEM, [ATTR.rpcMethod]: method };
 }
 
-/** The span and the duration of a message; a reply has none of its own in either direction. */
-export function spanKeyOf({ direction, pattern }: ReceiveContext | SendContext): SpanKey | undefined {
-  if (pattern === 'reply') return undefined;
-  if (direction === 'send') return pattern;
-  return pattern === 'request' ? 'respond' : 'process';
-}
-
 /** The low-cardinality name of where a message came in: the pattern that matched; a request that none matched is `_OTHER`. */
 export function receivedDestination(ctx: ReceiveContext): string {
   return ctx.subscription ?? (ctx.pattern === 'request' ? OTHER_METHOD : ctx.topic);
@@ -88,4 +81,11 @@ export function statusCode(ctx: ReceiveContext | SendContext, error: unknown): s
 
 function isPattern(destination: string): boolean {
   return destination.includes('*') || destination.includes('>');
+}
+
+/** The span and the duration of a message; a reply has none of its own in either direction. */
+export function spanKeyOf({ direction, pattern }: ReceiveContext | SendContext): SpanKey | undefined {
+  if (pattern === 'reply') return undefined;
+  if (direction === 'send') return pattern;
+  return pattern === 'request' ? 'respond' : 'process';
 }

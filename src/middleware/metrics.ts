@@ -5,68 +5,65 @@
  *
  * Outermost both ways, so that a duration includes every other step and a rejected message is measured too. Instruments are
  * made when the bus starts: a meter obtained before an SDK is there stays a no-op for ever, so start the SDK first. Without
- * one this step does nothing but call `next()`.
+ * one this step does nothing but call `next()`, and one that throws is logged and left alone.
  */
-import { createNoopMeter, metrics as api } from '@opentelemetry/api';
+import { createNoopMeter, diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
-import type { Clock } from '../core/clock.ts';
-import { BusError } from '../core/errors.ts';
-import type { Middleware, Next } from '../core/middleware.ts';
+import { BusError, messageOf } from '../core/errors.ts';
+import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
-import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { Durations } from './durations.ts';
-import { failureType, receivedDestination, spanKeyOf } from './message-attributes.ts';
-import { quietly } from './message-span.ts';
+import { storeOf } from './histogram-producer.ts';
+import type { HistogramProducer } from './histogram-producer.ts';
+import { sharedHistograms } from './histogram-store.ts';
+import type { HistogramStore } from './histogram-store.ts';
 import { registryOf } from './metrics-registry.ts';
+import { meterRecorders } from './recorders.ts';
 
 /** Options of {@link metrics}. */
 export interface MetricsOptions {
   /** @default the global provider, asked for when the bus starts */
   readonly meterProvider?: MeterProvider;
   /**
-   * Whether the time of each message goes into the histograms `messaging.*.duration` and `rpc.*.call.duration`, about two
-   * microseconds each. Nothing is measured without an SDK.
+   * Whether the times of each message go into the histograms: `messaging.*.duration`, `rpc.*.call.duration`, and of received
+   * ones `messagebus.transport_lag` and `messagebus.dwell`. Nothing is measured without an SDK.
    * @default true
    */
   readonly durations?: boolean;
-}
-
-/** What measures the messages of a started bus. */
-interface Measuring {
-  readonly clock: Clock;
-  readonly durations: Durations;
+  /**
+   * Made by `histogramProducer()` and given to the readers of `meterProvider`: the durations of this bus leave through it, for
+   * nanoseconds a message. Without one they go through `histogram.record`, for microseconds.
+   * @default on the global provider the shared one, if there is any when the bus starts; on another none
+   */
+  readonly histogramProducer?: HistogramProducer;
 }
 
 /**
  * Exports the figures of docs/metrics.md to OpenTelemetry.
  *
+ * @throws TypeError for options that are none
  * @example
  * ```ts
  * import { Bus } from 'tracebus/core';
  * import { memory } from 'tracebus/memory';
  * import { metrics, serialize } from 'tracebus/middleware';
  *
- * const bus = new Bus('prices', { transport: memory() }).use(metrics({ durations: false })).use(serialize());
+ * const bus = new Bus({ serviceName: 'prices', transport: memory() });
+ * bus.use(metrics({ durations: false })).use(serialize());
  * ```
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
   const { meterProvider, durations = true } = options;
-  if (meterProvider !== undefined && typeof meterProvider.getMeter !== 'function') {
-    throw new TypeError(`Expected \`meterProvider\` to be a MeterProvider, got ${typeof meterProvider}`);
-  }
-  if (typeof durations !== 'boolean') {
-    throw new TypeError(`Expected \`durations\` to be a boolean, got ${typeof durations}`);
-  }
+  const ownStore = checked(options);
   let isAttached = false;
-  let measuring: Measuring | undefined;
+  let measuring: Durations | undefined;
   let detach: (() => void) | undefined;
 
   const timed = (ctx: ReceiveContext | SendContext, next: Next): Promise<void> | void => {
-    if (measuring === undefined) return next();
-    const key = spanKeyOf(ctx);
-    return key === undefined ? next() : measure(ctx, next, key, measuring);
+    const timing = ctx.direction === 'send' ? measuring?.sent(ctx) : measuring?.received(ctx);
+    return timing === undefined ? next() : timing.measure(ctx, next);
   };
 
   return {
@@ -74,18 +71,26 @@ export function metrics(options: MetricsOptions = {}): Middleware {
     stage: 'observe',
     awaitsNext: true,
 
-    attach({ system, counters, clock }) {
+    attach(host) {
       if (isAttached) {
         throw new BusError('INVALID_PIPELINE', 'one metrics() is used by two buses', {
           hint: 'Make one for each bus.',
         });
       }
       isAttached = true;
-      const provider = meterProvider ?? api.getMeterProvider();
-      const meter = provider.getMeter(SCOPE_NAME);
-      if (meter === createNoopMeter()) return; // there is one no-op meter: no SDK is there
-      if (durations) measuring = { clock, durations: new Durations(meter, system) };
-      detach = registryOf(provider).attach({ system, counters });
+      const { system, counters, clock } = host;
+      guarded(host, () => {
+        const provider = meterProvider ?? api.getMeterProvider();
+        const meter = provider.getMeter(SCOPE_NAME);
+        if (meter === createNoopMeter()) return; // there is one no-op meter: no SDK is there
+        guarded(host, () => {
+          detach = registryOf(provider).attach({ system, counters });
+        });
+        if (!durations) return;
+        const store = ownStore ?? sharedStore(provider);
+        const recorderOf = store === undefined ? meterRecorders(meter) : store.series.bind(store);
+        measuring = new Durations(recorderOf, system, clock);
+      });
     },
 
     detach() {
@@ -99,25 +104,33 @@ export function metrics(options: MetricsOptions = {}): Middleware {
   };
 }
 
-/** Runs the rest of the chain and records how long it took. */
-async function measure(
-  ctx: ReceiveContext | SendContext,
-  next: Next,
-  key: SpanKey,
-  { clock, durations }: Measuring,
-): Promise<void> {
-  const startedAt = clock.now();
-  let failure: string | undefined;
+/** The shared histograms, where somebody exports them and this is the provider that they belong to. */
+function sharedStore(provider: MeterProvider): HistogramStore | undefined {
+  return sharedHistograms.isExported && provider === api.getMeterProvider() ? sharedHistograms : undefined;
+}
+
+/** An SDK that throws must not keep a bus from working. */
+function guarded({ logger }: MiddlewareHost, run: () => void): void {
   try {
-    await next();
+    run();
   } catch (error) {
-    failure = failureType(ctx, error);
-    throw error;
-  } finally {
-    const seconds = (clock.now() - startedAt) / 1000;
-    const destination = ctx.direction === 'send' ? ctx.topic : receivedDestination(ctx);
-    quietly(() => {
-      durations.record({ key, endpoint: ctx.endpoint, destination, seconds }, failure);
-    });
+    logger.warn(`metrics are not exported: OpenTelemetry threw: ${messageOf(error)}`);
+    diag.error('tracebus: OpenTelemetry threw', error);
   }
+}
+
+/** The store of the given producer. */
+function checked({ meterProvider, durations = true, histogramProducer }: MetricsOptions): HistogramStore | undefined {
+  if (meterProvider !== undefined && typeof meterProvider.getMeter !== 'function') {
+    throw new TypeError(`Expected \`meterProvider\` to be a MeterProvider, got ${typeof meterProvider}`);
+  }
+  if (typeof durations !== 'boolean') {
+    throw new TypeError(`Expected \`durations\` to be a boolean, got ${typeof durations}`);
+  }
+  if (histogramProducer === undefined) return undefined;
+  const store = storeOf(histogramProducer);
+  if (store !== undefined) return store;
+  throw new TypeError(
+    `Expected \`histogramProducer\` to be made by histogramProducer(), got ${typeof histogramProducer}`,
+  );
 }

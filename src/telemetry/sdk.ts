@@ -11,10 +11,13 @@ import type { TracerProvider } from '@opentelemetry/api';
 import type * as Prometheus from '@opentelemetry/exporter-prometheus';
 import type * as Sdk from '@opentelemetry/sdk-node';
 import { SCOPE_NAME } from '../core/semconv.ts';
+import { producerOf } from '../middleware/histogram-producer.ts';
+import { sharedHistograms } from '../middleware/histogram-store.ts';
 import { forgetLoggerProvider, globalLoggerProvider } from '../middleware/logger-presence.ts';
 import { hasTracer } from '../middleware/tracer-presence.ts';
 import { abandonable } from './abandonable.ts';
 import type { ScrapeHandler } from './prometheus.ts';
+import { prefersDeltas, pushReaders } from './push-readers.ts';
 import { processResource } from './resource.ts';
 import type { Environment, TelemetrySettings } from './settings.ts';
 
@@ -50,25 +53,30 @@ interface StartedSdk {
 export function startSdk(settings: TelemetrySettings): StartedSdk {
   expectNoSdk();
   const packages = load(settings);
+  // Our histograms are cumulative; where deltas are wanted the SDK's own, slower ones are used.
+  const isProducing = packages.prometheus !== undefined || !prefersDeltas();
+  const metricProducers = isProducing ? [producerOf(sharedHistograms)] : [];
   const exporter =
     packages.prometheus === undefined
       ? undefined
-      : new packages.prometheus.PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+      : new packages.prometheus.PrometheusExporter({
+          preventServerStart: true,
+          withoutScopeInfo: true,
+          metricProducers,
+        });
 
   const sdk = withEnvironment(settings.environment, () => {
+    const pushing = settings.exportsMetrics ? pushReaders(metricProducers) : [];
     const started = new packages.sdk.NodeSDK({
       ...(settings.serviceName === undefined ? {} : { serviceName: settings.serviceName }),
       resourceDetectors: [processResource(process.env)],
-      ...(exporter !== undefined
-        ? { metricReaders: [exporter] }
-        : settings.exportsMetrics
-          ? {}
-          : { metricReaders: [] }),
+      metricReaders: exporter === undefined ? pushing : [exporter],
       ...(settings.exportsTraces ? {} : { spanProcessors: [discard] }),
     });
     started.start();
     return started;
   });
+  const release = isProducing ? sharedHistograms.exported() : undefined;
 
   return {
     onScrape:
@@ -81,6 +89,7 @@ export function startSdk(settings: TelemetrySettings): StartedSdk {
       await Promise.all(providers.map(forceFlush));
     },
     shutdown: async () => {
+      release?.();
       const stopping = abandonable(() => sdk.shutdown());
       unregister(); // at once: what is made from now on could not be exported any more
       await stopping;

@@ -4,6 +4,7 @@ import { BusError } from '../../src/core/errors.ts';
 import { Kernel } from '../../src/core/kernel.ts';
 import { LinkKeeper } from '../../src/core/link-keeper.ts';
 import type { KeeperOptions } from '../../src/core/link-keeper.ts';
+import type { CoreBusOptions } from '../../src/core/options.ts';
 import type { Link, LinkSpec } from '../../src/core/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
@@ -31,10 +32,17 @@ class FakeLink implements Link {
   }
 }
 
-function shop(options: Partial<KeeperOptions<FakeLink>> = {}) {
+function shop(options: Partial<KeeperOptions<FakeLink>> = {}, busOptions: Partial<CoreBusOptions> = {}) {
   const clock = new FakeClock();
   const logger = new RecordingLogger();
-  const kernel = new Kernel({ serviceName: 'test', transport: memory(), clock, logger, logLevel: 'debug' });
+  const kernel = new Kernel({
+    serviceName: 'test',
+    transport: memory(),
+    clock,
+    logger,
+    logLevel: 'debug',
+    ...busOptions,
+  });
   const opened: FakeLink[] = [];
   const log: string[] = [];
   let fail: Error | undefined;
@@ -99,6 +107,36 @@ test('a failed opening rejects who asked, is reported once and begins the cool-d
   assert.deepEqual(logger.at('error'), ['error tcp://127.0.0.1:5557 failed: TRANSPORT_FAILED: no such device.']);
   assert.equal(metrics().errors, 1);
   assert.equal(metrics().failed_bind_count, 0);
+});
+
+test('a cool-down counts once when it begins, not for the failures while it lasts', async () => {
+  const { keeper, clock, kernel, failWith, logger } = shop({ mode: 'bind', operation: 'publish' });
+  const counted = (): number[] => [...kernel.counters.coolDowns.all()].map(({ value }) => value);
+  assert.deepEqual(counted(), []);
+  failWith(new BusError('TRANSPORT_FAILED', 'x'));
+  await codeOf(Promise.resolve(keeper.ensure()));
+  assert.deepEqual(
+    [...kernel.counters.coolDowns.all()],
+    [{ operation: 'publish', destination: undefined, errorType: undefined, value: 1 }],
+  );
+  clock.advance(5000);
+  keeper.timedOut(timedOut());
+  keeper.timedOut(timedOut());
+  assert.equal(keeper.coolingDown, true);
+  assert.deepEqual(counted(), [1], 'it is left alone already');
+  clock.advance(10_000);
+  assert.equal(keeper.coolingDown, false);
+  assert.deepEqual(counted(), [1], 'the end counts nothing');
+  keeper.timedOut(timedOut());
+  assert.deepEqual(counted(), [2]);
+  assert.equal(logger.at('error').length, 1, 'time-outs are told by their calls');
+});
+
+test('where the cool-down time is 0 none is counted', () => {
+  const { keeper, kernel } = shop({}, { failedSocketCooldownMs: 0 });
+  keeper.timedOut(timedOut());
+  assert.equal(keeper.coolingDown, false);
+  assert.equal(kernel.counters.coolDowns.total, 0);
 });
 
 test('a transport that throws instead of rejecting is the same', async () => {

@@ -56,7 +56,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       'validate',
     ],
     types: `
-      AttemptOptions CallSchemas CircuitBreakerOptions Codec JsonCodecOptions LogRecord LogsOptions MetricsOptions MsgpackModule MsgpackOptions
+      AttemptOptions CallSchemas CircuitBreakerOptions Codec HistogramProducer JsonCodecOptions LogRecord LogsOptions MetricsOptions MsgpackModule MsgpackOptions
       RecordLogger RecordLoggerProvider RetryBudgetOptions RetryOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
       WorkerHandler WorkerMessage WorkerOptions`
       .trim()
@@ -65,8 +65,12 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   './zeromq': { values: ['startForwarder', 'zeromq'], types: ['Forwarder', 'ForwarderOptions', 'ZeromqOptions'] },
   './memory': { values: ['memory', 'memoryHub'], types: ['MemoryHub', 'MemoryOptions'] },
   './telemetry': {
-    values: ['startTelemetry'],
-    types: ['OtlpOptions', 'PrometheusOptions', 'Telemetry', 'TelemetryLogger', 'TelemetryOptions'],
+    values: ['histogramProducer', 'startTelemetry'],
+    types: `
+      CollectedHistogram CollectedHistograms HistogramPoint HistogramProducer HistogramProducerOptions OtlpOptions
+      PrometheusOptions Telemetry TelemetryLogger TelemetryOptions`
+      .trim()
+      .split(/\s+/),
   },
   './testing': { values: ['testBus'], types: ['RecordedMessage', 'TestBus', 'TestBusOptions'] },
 };

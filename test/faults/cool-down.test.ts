@@ -60,6 +60,7 @@ test('a hand-over that times out: calls fail at once and are counted until the w
   });
   await timesOut(clock, bus.request('state', 1), 'SEND_TIMEOUT');
   assert.equal(bus.stats().cooling_down, 1);
+  assert.equal(bus.stats().cool_downs, 1);
   assert.equal(opened(), 1);
 
   const before = bus.metrics();
@@ -165,6 +166,7 @@ test('with several endpoints those that are dead are passed over: every call suc
   await bounded(bus.request('state', 0, { endpoint: alive }), 'a reply of the live one');
   for (const endpoint of [dead, alsoDead]) await timesOut(clock, bus.request('state', 0, { endpoint }), 'SEND_TIMEOUT');
   assert.equal(bus.stats().cooling_down, 2);
+  assert.equal(bus.stats().cool_downs, 2);
   await inParallel(CALLS, 1, (index) =>
     ledger.attempt(String(index), async () => ledger.saw(await bus.request('state', index))),
   );

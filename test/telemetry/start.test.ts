@@ -8,9 +8,11 @@ import path from 'node:path';
 import { afterEach, test } from 'node:test';
 import { context, createNoopMeter, isSpanContextValid, metrics as metricsApi, trace } from '@opentelemetry/api';
 import { Counters } from '../../src/core/counters.ts';
+import { sharedHistograms } from '../../src/middleware/histogram-store.ts';
 import { metrics } from '../../src/middleware/metrics.ts';
 import { startTelemetry } from '../../src/telemetry/index.ts';
 import type { Telemetry, TelemetryOptions } from '../../src/telemetry/index.ts';
+import { done, sendContext } from '../middleware/contexts.ts';
 import { middlewareHost } from '../middleware/middleware-host.ts';
 import { fixture, runNode } from './child.ts';
 import { otlpSink } from './otlp-sink.ts';
@@ -90,6 +92,29 @@ test('a scrape shows the nine documented metrics, with their counts and without 
   await step.detach?.();
 });
 
+test('the durations are in the scrape, in buckets of our own, and go on through a second start', async () => {
+  const first = await start({ prometheus: { port: 0 } });
+  const count = async ({ prometheusUrl = '' }: Telemetry) => {
+    const text = await (await fetch(prometheusUrl)).text();
+    const found = text.split('\n').filter((line) => line.startsWith('messaging_client_operation_duration_count{'));
+    return found.map((line) => line.replace(/^.*messaging_destination_name="(.*)"} /, '$1 '));
+  };
+  const send = async () => {
+    const step = metrics();
+    step.attach?.(middlewareHost());
+    await step.send?.(sendContext({ topic: 'second.start' }), done);
+    await step.detach?.();
+  };
+  await send();
+  assert.equal(sharedHistograms.isExported, true);
+  assert.deepEqual(await count(first), ['second.start 1']);
+  await first.shutdown();
+  assert.equal(sharedHistograms.isExported, false, 'a bus that starts now must not count for nobody');
+  const second = await start({ prometheus: { port: 0 } });
+  await send();
+  assert.deepEqual(await count(second), ['second.start 2']);
+});
+
 test('when the default port is taken the next free one is used', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => {
@@ -155,12 +180,35 @@ test('with prometheus: false the collector gets the metrics too', async () => {
   const env = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint };
   await withEnv(env, async () => {
     const telemetry = await start({ prometheus: false });
+    assert.equal(sharedHistograms.isExported, true);
     const step = metrics();
     step.attach?.(middlewareHost());
+    await step.send?.(sendContext(), done);
     await telemetry.shutdown();
     await step.detach?.();
   });
   assert.equal(sink.metrics.includes('messagebus.messages_sent'), true);
+  assert.equal(sink.metrics.filter((name) => name === 'messaging.client.operation.duration').length, 1);
+  sink.close();
+});
+
+test('where the environment wants deltas the SDK makes the histograms, which are cumulative otherwise', async () => {
+  const sink = await otlpSink();
+  const env = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint,
+  };
+  await withEnv(env, async () => {
+    const telemetry = await start({ prometheus: false });
+    assert.equal(sharedHistograms.isExported, false);
+    const step = metrics();
+    step.attach?.(middlewareHost());
+    await step.send?.(sendContext(), done);
+    await telemetry.shutdown();
+    await step.detach?.();
+  });
+  assert.equal(sink.metrics.filter((name) => name === 'messaging.client.operation.duration').length, 1);
   sink.close();
 });
 
