@@ -18,6 +18,7 @@ import type {
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import type { DocumentedMetrics } from './counters.ts';
+import { DONE } from './done.ts';
 import { EndpointRoles } from './endpoint-roles.ts';
 import { BusError, messageOf } from './errors.ts';
 import { Kernel } from './kernel.ts';
@@ -325,7 +326,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       this.#kernel.reporter.rejected(error, operation);
       promise = Promise.reject(error instanceof Error ? error : new Error(messageOf(error)));
     }
-    promise.catch(ignore);
+    if (promise !== DONE) promise.catch(ignore);
     return promise;
   }
 

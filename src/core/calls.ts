@@ -35,16 +35,14 @@ export class Calls {
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
     checkSending(options);
     const channel = this.#channels.publisher(this.place('publish', options.endpoint));
-    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.publishTimeoutMs });
-    return sendOut(this.#kernel, ctx, 'publish');
+    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'publish');
   }
 
   push(topic: string, body: unknown, options: SendOptions): Promise<void> {
     checkSending(options);
     const places = this.#roles.places('push', options.endpoint);
     const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
-    const ctx = this.#reserved(channel, topic, body, { ...options, timeoutMs: this.#kernel.settings.pushTimeoutMs });
-    return sendOut(this.#kernel, ctx, 'push');
+    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'push');
   }
 
   request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {

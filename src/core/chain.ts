@@ -138,7 +138,7 @@ function composeSteps<C extends ReceiveContext | SendContext>(
   for (const { run, middleware } of [...steps].reverse()) {
     const repeats = middleware?.repeatable !== undefined;
     const step = middleware === undefined || middleware.awaitsNext === true ? run : guarded(run, repeats, late);
-    inner = repeats ? [repeating(step, middleware, inner, rewind)] : [step, ...inner];
+    inner = repeats ? [repeating(step, middleware, inner, rewind), ...inner] : [step, ...inner];
   }
   const composed = compose(inner);
   return (ctx) => composed(ctx);
@@ -151,15 +151,8 @@ function repeating<C extends ReceiveContext | SendContext>(
   rewind: (ctx: C) => () => void,
 ): Step<C> {
   const run = compose(inside);
-  return (ctx) => {
-    if (middleware.repeatable?.(ctx) !== true) {
-      let calls = 0;
-      return step(ctx, () => {
-        if (calls++ === 0) return run(ctx);
-        ctx.doubled = true;
-        return Promise.reject(misuse(ctx));
-      });
-    }
+  return (ctx, next) => {
+    if (middleware.repeatable?.(ctx) !== true) return step(ctx, once(ctx, next));
     let toStart: (() => void) | undefined;
     return step(ctx, async () => {
       // What the step itself has set before its first next() (a message id) belongs to every attempt.
@@ -172,6 +165,16 @@ function repeating<C extends ReceiveContext | SendContext>(
         throw error;
       }
     });
+  };
+}
+
+/** Not every message of a repeating middleware is repeated: the others go the usual way, and but once. */
+function once(ctx: ReceiveContext | SendContext, next: Next): Next {
+  let calls = 0;
+  return () => {
+    if (calls++ === 0) return next();
+    ctx.doubled = true;
+    return Promise.reject(misuse(ctx));
   };
 }
 

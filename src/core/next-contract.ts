@@ -2,6 +2,7 @@
  * Holds middleware to the contract of `next()`: called once, awaited or returned. Whoever breaks it gets MIDDLEWARE_MISUSE; nothing that
  * fails behind a forgotten promise is lost, and no such promise ends the process.
  */
+import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Next } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
@@ -29,7 +30,7 @@ export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) =>
     }
     if (result === undefined) {
       ctx.ended = true;
-      return undefined;
+      return DONE;
     }
     return result.finally(() => {
       ctx.ended = true;
@@ -59,8 +60,13 @@ export function guarded<C extends ReceiveContext | SendContext>(
 /** Turns a broken contract into MIDDLEWARE_MISUSE, and marks the end of the chain. */
 export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): Run<C> {
   // Not an async function: every message passes here, and this way it waits one tick in place of three.
-  return (ctx) =>
-    run(ctx).then(
+  return (ctx) => {
+    const running = run(ctx);
+    if (running === DONE && ctx.ended && !ctx.doubled) {
+      ctx.settled = true;
+      return DONE;
+    }
+    return running.then(
       () => {
         const broken = !ctx.ended || ctx.doubled ? misuse(ctx) : undefined;
         ctx.settled = true;
@@ -72,6 +78,7 @@ export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): R
         throw broken;
       },
     );
+  };
 }
 
 export function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {

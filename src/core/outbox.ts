@@ -7,7 +7,6 @@
  */
 import { BusError } from './errors.ts';
 import { Lane } from './lane.ts';
-import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
 import { Slot } from './slot.ts';
 import { isReserved } from './topics.ts';
 
@@ -64,7 +63,7 @@ export abstract class Outbox {
   fill(slot: Slot): boolean {
     if (slot.state !== 'reserved')
       throw new BusError('CLOSED', 'the place in the queue was given up', { topic: slot.topic });
-    slot.size = RECORD_OVERHEAD_BYTES + slot.headerBlock.length + slot.payload.length;
+    slot.measure();
     if (this.#waiting.length === 0 && this.#hasRoom()) {
       this.accept(slot);
       return true;

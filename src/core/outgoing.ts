@@ -4,6 +4,7 @@
  */
 import type { Operation } from './counters.ts';
 import type { Expirable } from './deadlines.ts';
+import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { SendContext } from './send-context.ts';
@@ -95,11 +96,16 @@ class OpenCall implements Expirable {
 }
 
 /** Settles when the message's chain has; see the head of this file. */
-export async function sendOut(kernel: Kernel, ctx: SendContext, operation: Operation): Promise<void> {
+export function sendOut(kernel: Kernel, ctx: SendContext, operation: Operation): Promise<void> {
+  if (ctx.signal?.aborted === true) return watch(kernel, ctx, operation, Promise.reject(aborted(ctx)));
+  const running = kernel.chains.send(ctx);
+  return running === DONE && ctx.accepted ? DONE : watch(kernel, ctx, operation, running);
+}
+
+/** Sees a chain to its end that has not settled at once. */
+async function watch(kernel: Kernel, ctx: SendContext, operation: Operation, running: Promise<void>): Promise<void> {
   let call: OpenCall | undefined;
   try {
-    if (ctx.signal?.aborted === true) throw aborted(ctx);
-    const running = kernel.chains.send(ctx);
     // What has failed already may be tried again by a step that waits, so it needs its deadline.
     // Steps that always await next() and have come through it do not hang behind it.
     if (ctx.ended && ctx.accepted && kernel.chains.awaitsNext) {

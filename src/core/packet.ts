@@ -12,9 +12,10 @@
  * against the input before it allocates. Payloads are views: what is kept beyond the handler keeps its packet alive.
  */
 
+import { DecodedRecord } from './decoded-record.ts';
 import { asBuffer, checkHeaderBlock } from './header-block.ts';
-import { MessageHeaders } from './headers.ts';
 import { PacketError } from './packet-error.ts';
+import { expectSafe, readU64, writeU32, writeU64 } from './packet-numbers.ts';
 import {
   DEFAULT_PACKET_LIMITS,
   EXTRA_FRAME_BIT,
@@ -27,8 +28,17 @@ import {
 } from './packet-layout.ts';
 import type { PacketLimits } from './packet-layout.ts';
 
+/** A UTF-16 unit becomes at most so many bytes. */
+const UTF8_BYTES_PER_CHARACTER = 3;
+
+/** Packets with text are built here; holds what fits into one packet (about 32 KB of it) at its largest. */
+const SCRATCH_BYTES = 131_072;
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
 /** One record to send. Both byte arrays belong to the packet from the call on. */
 export interface OutgoingRecord {
+  /** The payload as text that is to be encoded into the packet: at most 2,048 characters. Asking for `payload` encodes it elsewhere. */
+  readonly text?: string | undefined;
   /** What `encodeHeaderBlock` made. */
   readonly headerBlock: Uint8Array;
   /** At most 2^31 - 1 bytes; over 8192 it travels uncopied. */
@@ -45,40 +55,11 @@ export interface PacketStamp {
   readonly sentAtUs: number;
 }
 
+export { DecodedRecord };
+
 /** A packet that arrived. */
 export interface DecodedPacket extends PacketStamp {
   readonly records: DecodedRecord[];
-}
-
-/** One record that arrived. Its bytes are views into what was received: read-only by convention. */
-export class DecodedRecord {
-  /** The wire number of its kind, see kinds.ts; one that exists. */
-  readonly kind: number;
-  /** A Buffer, so that text is decoded without a detour. */
-  readonly payload: Buffer;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
-  readonly #end: number;
-  #headers: MessageHeaders | undefined = undefined;
-
-  /** The header block is `bytes[start, end)`: a view of it is made when somebody asks. */
-  constructor(payload: Buffer, bytes: Uint8Array, start = 0, end: number = bytes.length) {
-    this.kind = bytes[start] ?? 0;
-    this.payload = payload;
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
-  }
-
-  /** The bytes that a signature covers, as they travelled. */
-  get headerBlock(): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.#end);
-  }
-
-  /** The headers, decoded at the first access. */
-  get headers(): MessageHeaders {
-    return (this.#headers ??= MessageHeaders.fromBlock(this.#bytes, this.#start, this.#end));
-  }
 }
 
 /** The bytes that a record adds to the packet itself; a large payload is not among them. */
@@ -98,9 +79,18 @@ export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketSt
   expectSafe('firstSequence', stamp.firstSequence, count - 1);
   expectSafe('sentAtUs', stamp.sentAtUs, 0);
   let size = PACKET_HEADER_BYTES;
-  for (const record of records) size += encodedSize(record);
-  const packet = Buffer.allocUnsafeSlow(size);
-  const frames: Uint8Array[] = [packet];
+  let hasText = false;
+  for (const record of records) {
+    const { text } = record;
+    if (text === undefined) size += encodedSize(record);
+    else {
+      hasText = true;
+      size += RECORD_OVERHEAD_BYTES + record.headerBlock.length + text.length * UTF8_BYTES_PER_CHARACTER;
+    }
+  }
+  // How many bytes text becomes is known when it is written: then the packet is copied out at its size.
+  const packet = hasText ? scratchOf(size) : Buffer.allocUnsafeSlow(size);
+  const extra: Uint8Array[] = [];
   packet.writeUInt16BE(PACKET_MAGIC, 0);
   packet[2] = PACKET_VERSION;
   packet[3] = 0;
@@ -109,37 +99,53 @@ export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketSt
   writeU64(packet, stamp.firstSequence, 14);
   writeU64(packet, stamp.sentAtUs, 22);
   let position = PACKET_HEADER_BYTES;
-  for (const record of records) position = writeRecord(packet, position, record, frames);
-  return frames;
+  for (const record of records) position = writeRecord(packet, position, record, extra);
+  return [hasText ? copyOf(packet, position) : packet, ...extra];
 }
 
-function writeRecord(packet: Buffer, start: number, record: OutgoingRecord, frames: Uint8Array[]): number {
-  const { headerBlock, payload } = record;
-  const headerBytes = headerBlock.length;
-  const payloadBytes = payload.length;
-  if (headerBytes < 1 || headerBytes > 0xffff || payloadBytes > 0x7fff_ffff) {
-    throw new RangeError(
-      `A record of ${String(headerBytes)} header bytes and ${String(payloadBytes)} payload bytes has no encoding`,
-    );
+function scratchOf(size: number): Buffer {
+  return size <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(size);
+}
+
+function copyOf(packet: Buffer, size: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(size);
+  packet.copy(copy, 0, 0, size);
+  return copy;
+}
+
+function writeRecord(packet: Buffer, start: number, record: OutgoingRecord, extra: Uint8Array[]): number {
+  const { text } = record;
+  const position = writeHeaders(packet, start, record.headerBlock);
+  if (text !== undefined) {
+    const bytes = packet.write(text, position + 4, 'utf8');
+    writeU32(packet, bytes, position);
+    return position + 4 + bytes;
   }
+  const { payload } = record;
+  const payloadBytes = payload.length;
+  if (payloadBytes > 0x7fff_ffff) throw new RangeError(`A payload of ${String(payloadBytes)} bytes has no encoding`);
   const isLarge = payloadBytes > LARGE_PAYLOAD_BYTES;
+  writeU32(packet, isLarge ? payloadBytes + EXTRA_FRAME_BIT : payloadBytes, position);
+  if (isLarge) {
+    extra.push(payload);
+    return position + 4;
+  }
+  packet.set(payload, position + 4);
+  return position + 4 + payloadBytes;
+}
+
+function writeHeaders(packet: Buffer, start: number, headerBlock: Uint8Array): number {
+  const headerBytes = headerBlock.length;
+  if (headerBytes < 1 || headerBytes > 0xffff) {
+    throw new RangeError(`A header block of ${String(headerBytes)} bytes has no encoding`);
+  }
   let position = start;
   packet[position++] = headerBytes >>> 8;
   packet[position++] = headerBytes;
   // Most blocks are the kind alone, and set() is a call into the runtime.
   if (headerBytes === 1) packet[position] = headerBlock[0] ?? 0;
   else packet.set(headerBlock, position);
-  position += headerBytes;
-  packet[position++] = (payloadBytes >>> 24) | (isLarge ? 0x80 : 0);
-  packet[position++] = payloadBytes >>> 16;
-  packet[position++] = payloadBytes >>> 8;
-  packet[position++] = payloadBytes;
-  if (isLarge) {
-    frames.push(payload);
-    return position;
-  }
-  packet.set(payload, position);
-  return position + payloadBytes;
+  return position + headerBytes;
 }
 
 /** Decodes `[packet, ...large payloads]`; throws PacketError for anything but exactly that. */
@@ -226,21 +232,4 @@ function extraFrame(frame: Uint8Array | undefined, payloadBytes: number, at: num
 
 function truncated(at: number, what: string): PacketError {
   return new PacketError('truncated', `${what} beyond the end`, at);
-}
-
-function expectSafe(name: string, value: number, room: number): void {
-  if (Number.isSafeInteger(value) && value >= 0 && value <= Number.MAX_SAFE_INTEGER - room) return;
-  throw new RangeError(`Expected \`${name}\` to be a safe integer from 0, got ${String(value)}`);
-}
-
-/** As two halves: a BigInt would cost an allocation. */
-function writeU64(bytes: Buffer, value: number, at: number): void {
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-  bytes.writeUInt32BE(value >>> 0, at + 4);
-}
-
-function readU64(bytes: Buffer, at: number): number {
-  const high = bytes.readUInt32BE(at);
-  if (high > 0x1f_ffff) throw new PacketError('unsafe-integer', 'a number over 2^53 - 1', at);
-  return high * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
 }

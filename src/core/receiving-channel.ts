@@ -7,6 +7,7 @@
 import { Arrival, closedBefore } from './arrival.ts';
 import type { PacketInHand } from './arrival.ts';
 import type { Operation } from './counters.ts';
+import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import { admit, letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
@@ -17,21 +18,12 @@ import { LinkKeeper } from './link-keeper.ts';
 import type { Release } from './middleware.ts';
 import type { DecodedPacket, DecodedRecord } from './packet.ts';
 import { ReceiveContext } from './receive-context.ts';
+import type { ReceivingOptions } from './receiving-options.ts';
 import { Roster } from './roster.ts';
 import type { Route } from './routes.ts';
 import { Routes } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
-import type { IncomingPacket, LinkSpec, ReceiveSpec, Receiver } from './transport.ts';
-
-/** How a receiving channel is made. */
-export interface ReceivingOptions {
-  readonly operation: Operation;
-  readonly pattern: MessagePattern;
-  readonly endpoint: string;
-  readonly mode: 'bind' | 'connect';
-  readonly hwmPackets: number;
-  open(spec: ReceiveSpec): Promise<Receiver>;
-}
+import type { IncomingPacket, LinkSpec, Receiver } from './transport.ts';
 
 /** See the head of this file. */
 export abstract class ReceivingChannel {
@@ -202,26 +194,33 @@ export abstract class ReceivingChannel {
     if (release instanceof Promise) {
       return release.then(
         (settled) => {
-          void this.#work(ctx, arrival, settled);
+          this.#work(ctx, arrival, settled);
         },
         (error: unknown) => {
           this.#refuse(ctx, arrival, error);
         },
       );
     }
-    void this.#work(ctx, arrival, release);
+    this.#work(ctx, arrival, release);
     return undefined;
   }
 
-  async #work(ctx: ReceiveContext, arrival: Arrival, release: Release | undefined): Promise<void> {
-    try {
-      if (!ctx.cancelled) await this.kernel.chains.receive(ctx);
-    } catch (error) {
-      this.#failed(ctx, error);
-    } finally {
-      letGo(this.kernel, release, this.operation);
-      this.#leave(arrival);
+  #work(ctx: ReceiveContext, arrival: Arrival, release: Release | undefined): void {
+    const running = ctx.cancelled ? DONE : this.kernel.chains.receive(ctx);
+    if (running === DONE) this.#done(arrival, release);
+    else {
+      const failed = (error: unknown): void => {
+        this.#failed(ctx, error);
+      };
+      void running.catch(failed).finally(() => {
+        this.#done(arrival, release);
+      });
     }
+  }
+
+  #done(arrival: Arrival, release: Release | undefined): void {
+    if (release !== undefined) letGo(this.kernel, release, this.operation);
+    this.#leave(arrival);
   }
 
   #refuse(ctx: ReceiveContext, arrival: Arrival, error: unknown): void {

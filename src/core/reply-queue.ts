@@ -103,9 +103,7 @@ export class ReplyQueue implements OutChannel {
     const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
     ctx.slot = undefined;
     if (this.#end !== undefined) throw this.#failure(slot, this.#end);
-    slot.headers = ctx.headers;
-    slot.headerBlock = ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
-    slot.payload = ctx.payload;
+    slot.load(ctx, ctx.headers.encode(KIND_NUMBERS[ctx.kind]));
     const queued = new QueuedReply(this.#kernel, slot, ctx);
     if (this.writer.fill(slot)) {
       ctx.accepted = true;

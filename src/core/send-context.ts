@@ -127,6 +127,7 @@ export class SendContext {
     if (this.#bytes === undefined) {
       if (this.#text === undefined) return EMPTY;
       this.#bytes = Buffer.from(this.#text, 'utf8');
+      this.#text = undefined;
     }
     return this.#bytes;
   }
@@ -136,7 +137,11 @@ export class SendContext {
     this.#text = undefined;
   }
 
-  /** Sets the payload to text that becomes UTF-8 when it is needed: codecs that make text spare a copy. */
+  /** The payload as text while nobody has asked for its bytes, which are its UTF-8: codecs that make text spare a copy. */
+  get unencoded(): string | undefined {
+    return this.#text;
+  }
+
   set payloadText(text: string) {
     this.#text = text;
     this.#bytes = undefined;

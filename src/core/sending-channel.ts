@@ -103,9 +103,8 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     let link: L | Promise<L>;
     try {
       link = this.keeper.ensure(ctx.topic);
-      slot.headers = ctx.headers;
-      slot.headerBlock = ctx.headers.size === 0 ? this.kernel.senderBlock : ctx.headers.encode(KIND_NUMBERS[ctx.kind]);
-      slot.payload = ctx.payload;
+      const { headers, kind } = ctx;
+      slot.load(ctx, headers.size === 0 ? this.kernel.senderBlock : headers.encode(KIND_NUMBERS[kind]));
     } catch (error) {
       slot.release();
       throw error;

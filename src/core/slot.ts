@@ -4,6 +4,8 @@
  */
 import type { MessageHeaders } from './headers.ts';
 import type { SealedRecord } from './outgoing-packet.ts';
+import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
+import type { SendContext } from './send-context.ts';
 
 /**
  * - `reserved`: the chain is still running; what comes later in the same lane waits for it.
@@ -15,6 +17,9 @@ import type { SealedRecord } from './outgoing-packet.ts';
 export type SlotState = 'reserved' | 'waiting' | 'queued' | 'sent' | 'void';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** Text up to so many characters is encoded straight into its packet; in UTF-8 it stays below what travels as a frame of its own. */
+const SHORT_TEXT = 2048;
 
 /** What becomes of a slot, told once each to whoever filled it. */
 export interface SlotOwner {
@@ -34,8 +39,10 @@ export class Slot implements SealedRecord {
   state: SlotState = 'reserved';
   headers!: MessageHeaders;
   headerBlock: Uint8Array = EMPTY;
-  payload: Uint8Array = EMPTY;
-  /** Bytes in the packet, the external payload included. */
+  /** A payload that is still text. */
+  text: string | undefined = undefined;
+  #payload: Uint8Array = EMPTY;
+  /** Bytes in the packet, the external payload included; a character of text counts as one. */
   size = 0;
   owner: SlotOwner | undefined = undefined;
 
@@ -48,6 +55,34 @@ export class Slot implements SealedRecord {
   constructor(topic: string, release: (slot: Slot) => void) {
     this.topic = topic;
     this.#release = release;
+  }
+
+  /** The bytes; text is encoded when somebody asks. */
+  get payload(): Uint8Array {
+    if (this.text !== undefined) {
+      this.#payload = Buffer.from(this.text, 'utf8');
+      this.text = undefined;
+    }
+    return this.#payload;
+  }
+
+  set payload(bytes: Uint8Array) {
+    this.#payload = bytes;
+    this.text = undefined;
+  }
+
+  /** Takes over what a chain has made. */
+  load(ctx: SendContext, headerBlock: Uint8Array): void {
+    this.headers = ctx.headers;
+    this.headerBlock = headerBlock;
+    const text = ctx.unencoded;
+    if (text !== undefined && text.length <= SHORT_TEXT) this.text = text;
+    else this.#payload = ctx.payload;
+  }
+
+  /** Reckons its size, when it is complete. */
+  measure(): void {
+    this.size = RECORD_OVERHEAD_BYTES + this.headerBlock.length + (this.text ?? this.#payload).length;
   }
 
   seal(): void {

@@ -31,13 +31,16 @@ export interface TopicRules {
   readonly allowReserved?: boolean;
 }
 
+/** For topics of users; one object, because every message is checked. */
+const NO_RULES: TopicRules = Object.freeze({});
+
 /** True for the bus's own topics, under `_tb.`. */
 export function isReserved(topic: string): boolean {
   return topic.startsWith(RESERVED_PREFIX);
 }
 
 /** Throws INVALID_TOPIC unless the topic can be published. Cheap for topics seen before. */
-export function assertTopic(topic: string, rules: TopicRules = {}): void {
+export function assertTopic(topic: string, rules: TopicRules = NO_RULES): void {
   if (validTopics.has(topic)) return;
   const fault = topicFault(topic);
   if (fault !== undefined) throw invalid('topic', topic, fault);
@@ -50,7 +53,7 @@ export function assertTopic(topic: string, rules: TopicRules = {}): void {
 }
 
 /** Throws INVALID_TOPIC unless the pattern can be subscribed to. */
-export function assertPattern(pattern: string, rules: TopicRules = {}): void {
+export function assertPattern(pattern: string, rules: TopicRules = NO_RULES): void {
   const fault = textFault(pattern) ?? patternFault(pattern);
   if (fault !== undefined) throw invalid('pattern', pattern, fault);
   if (isReserved(pattern) && rules.allowReserved !== true) throw reserved('pattern', pattern);

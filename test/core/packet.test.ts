@@ -101,6 +101,29 @@ describe('encodePacket', () => {
     assert.equal(first?.buffer.byteLength, first?.length);
   });
 
+  it('writes text as the bytes of its UTF-8, whatever stands beside it', () => {
+    const texts = fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' })), { minLength: 1 });
+    const big = { headerBlock: Buffer.from([1]), payload: Buffer.alloc(LARGE_PAYLOAD_BYTES + 1) };
+    fc.assert(
+      fc.property(texts, fc.boolean(), (all, withLarge) => {
+        const bytes = all.map((text) => record('message', undefined, text));
+        const asText = all.map((text) => ({ ...record('message', undefined, ''), text }));
+        const extra = withLarge ? [big] : [];
+        assert.deepEqual(encodePacket([...asText, ...extra], stamp), encodePacket([...bytes, ...extra], stamp));
+      }),
+    );
+  });
+
+  it('has room for text at its longest, also beyond the buffer that is kept for it', () => {
+    const text = '\u20ac'.repeat(2048);
+    const records = Array.from({ length: 40 }, () => ({ ...record('message', undefined, ''), text }));
+    const [packet] = encodePacket(records, stamp);
+    assert.equal(packet?.length, 30 + 40 * (6 + 1 + 3 * 2048));
+    assert.equal(packet.buffer.byteLength, packet.length);
+    const decoded = decodePacket([packet]).records.map(({ payload }) => payload.toString());
+    assert.deepEqual(new Set(decoded), new Set([text]));
+  });
+
   it('is as long as the head and the sizes of the records say', () => {
     const records = [
       record('message', { a: 'b' }, 'xyz'),

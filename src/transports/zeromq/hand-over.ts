@@ -13,18 +13,26 @@ export interface WritableSocket extends Socket {
 }
 
 /**
- * Offers the frames once: true when libzmq has them, false when there is no room or no peer.
- * @throws BusError CLOSED when the socket is closed, TRANSPORT_FAILED when it reports anything else
+ * Offers the frames once: resolves with true when libzmq has them, with false when there is no room or no peer. Rejects with BusError
+ * CLOSED when the socket is closed, TRANSPORT_FAILED when it reports anything else. Not an async function: every packet passes here.
  */
-export async function handOver(socket: WritableSocket, frames: MessageLike[], endpoint: string): Promise<boolean> {
-  try {
-    await socket.send(frames);
-    return true;
-  } catch (error) {
+export function handOver(socket: WritableSocket, frames: MessageLike[], endpoint: string): Promise<boolean> {
+  const refused = (error: unknown): boolean => {
     if (socket.closed) throw new BusError('CLOSED', 'The socket is closed', { cause: error, endpoint });
     if (errnoOf(error) === 'EAGAIN') return false;
     throw new BusError('TRANSPORT_FAILED', `Sending failed: ${messageOf(error)}`, { cause: error, endpoint });
+  };
+  try {
+    return socket.send(frames).then(taken, refused);
+  } catch (error) {
+    return new Promise((resolve) => {
+      resolve(refused(error));
+    });
   }
+}
+
+function taken(): boolean {
+  return true;
 }
 
 /** Refuses what a peer with the same limit would refuse by dropping the connection. Throws MESSAGE_TOO_LARGE. */

@@ -72,7 +72,8 @@ class PublishLink extends FanOut implements Sender {
     if (!prefix.startsWith(RESERVED_PREFIX) || prefix === HEARTBEAT_PREFIX) this.#tellOfChange();
   }
 
-  async #send(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
+  /** @throws BusError MESSAGE_TOO_LARGE */
+  #send(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return this.offer(frames, waitedMs);
   }

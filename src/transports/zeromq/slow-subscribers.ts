@@ -40,15 +40,16 @@ export class SlowSubscribers {
   }
 
   /** Offers a message that has been offered for `waitedMs` already: true when all take it that will get it. */
-  async offer(frames: MessageLike[], waitedMs: number): Promise<boolean> {
-    const { slowSubscribers, endpoint } = this.#spec;
-    if (await handOver(this.#socket, frames, endpoint)) {
-      this.#refusedAtMs = 0;
-      this.#waitedMs = 0;
-      return true;
-    }
-    if (slowSubscribers !== 'leave-behind' || !this.#isOver(waitedMs)) return false;
-    return this.#leaveBehind(frames);
+  offer(frames: MessageLike[], waitedMs: number): Promise<boolean> {
+    return handOver(this.#socket, frames, this.#spec.endpoint).then((isTaken) => {
+      if (isTaken) {
+        this.#refusedAtMs = 0;
+        this.#waitedMs = 0;
+        return true;
+      }
+      if (this.#spec.slowSubscribers !== 'leave-behind' || !this.#isOver(waitedMs)) return false;
+      return this.#leaveBehind(frames);
+    });
   }
 
   #isOver(waitedMs: number): boolean {
