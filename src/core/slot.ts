@@ -5,7 +5,6 @@
 import type { MessageHeaders } from './headers.ts';
 import type { SealedRecord } from './outgoing-packet.ts';
 import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
-import type { SendContext } from './send-context.ts';
 
 /**
  * - `reserved`: the chain is still running; what comes later in the same lane waits for it.
@@ -31,6 +30,14 @@ export interface SlotOwner {
   onSent(slot: Slot): void;
   /** It will never be sent. */
   onFailed(slot: Slot, error: unknown): void;
+}
+
+/** What a slot takes over of a message. */
+interface Loaded {
+  readonly headers: MessageHeaders;
+  /** The payload while it is still text. */
+  readonly unencoded: string | undefined;
+  readonly payload: Uint8Array;
 }
 
 /** One record of a writer's queue. */
@@ -72,7 +79,7 @@ export class Slot implements SealedRecord {
   }
 
   /** Takes over what a chain has made. */
-  load(ctx: SendContext, headerBlock: Uint8Array): void {
+  load(ctx: Loaded, headerBlock: Uint8Array): void {
     this.headers = ctx.headers;
     this.headerBlock = headerBlock;
     const text = ctx.unencoded;
