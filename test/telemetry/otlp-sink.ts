@@ -27,6 +27,8 @@ export interface OtlpSink {
   readonly resources: Resource[];
   readonly spans: string[];
   readonly metrics: string[];
+  /** Every export as it came. */
+  readonly exports: { readonly path: string; readonly body: unknown }[];
   close(): void;
 }
 
@@ -35,17 +37,19 @@ export async function otlpSink(): Promise<OtlpSink> {
   const resources: Resource[] = [];
   const spans: string[] = [];
   const metrics: string[] = [];
+  const exports: { path: string; body: unknown }[] = [];
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => (text += part));
     request.on('end', () => {
       paths.push(request.url ?? '');
+      exports.push({ path: request.url ?? '', body: JSON.parse(text) });
       if (request.url === '/v1/traces') {
         for (const { resource, scopeSpans } of (JSON.parse(text) as Traces).resourceSpans) {
           resources.push(resource);
           spans.push(...scopeSpans.flatMap((scope) => scope.spans.map(({ name }) => name)));
         }
-      } else {
+      } else if (request.url === '/v1/metrics') {
         for (const { resource, scopeMetrics } of (JSON.parse(text) as Metrics).resourceMetrics) {
           resources.push(resource);
           metrics.push(...scopeMetrics.flatMap((scope) => scope.metrics.map(({ name }) => name)));
@@ -60,5 +64,5 @@ export async function otlpSink(): Promise<OtlpSink> {
     server.close();
     server.closeAllConnections();
   };
-  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, metrics, close };
+  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, metrics, exports, close };
 }
