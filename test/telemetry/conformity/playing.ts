@@ -10,12 +10,11 @@ import type { System } from './stage.ts';
 /** Plays under an SDK in memory. */
 export async function played(scenario: Scenario, system: System, observed: Observed = observe()): Promise<Telemetry> {
   const stage = await Stage.open(system);
-  try {
-    await scenario.play(stage);
-  } finally {
-    await stage.close();
-  }
-  return observed.finish();
+  const [outcome] = await Promise.allSettled([scenario.play(stage)]);
+  await stage.close();
+  const telemetry = await observed.finish(); // also after a failure: the next scenario registers an SDK of its own
+  if (outcome.status === 'rejected') throw outcome.reason;
+  return telemetry;
 }
 
 /** What was recorded, in the lines of `announced`. */

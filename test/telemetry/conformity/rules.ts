@@ -33,6 +33,7 @@ export const ATTRIBUTE_RULES: Readonly<Record<string, AttributeRule>> = {
   'rpc.system.name': { type: 'string', values: ['tracebus'] },
   'rpc.method': NAME,
   'rpc.method_original': NAME,
+  'rpc.status_code': { type: 'string', values: ERROR_TYPES },
   'server.address': NAME,
   'server.port': { type: 'int', min: 1, max: 65_535 },
   'network.transport': { type: 'string', values: ['pipe', 'quic', 'tcp', 'udp', 'unix'] },
@@ -134,7 +135,7 @@ const CALLED = {
   naming: 'rpc',
   fixed: { 'rpc.system.name': 'tracebus' },
   required: ['rpc.method'],
-  allowed: ['rpc.method_original', ...SERVER],
+  allowed: ['rpc.method_original', 'rpc.status_code', ...SERVER],
   isLinked: false,
 } as const;
 

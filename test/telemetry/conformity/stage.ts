@@ -25,11 +25,11 @@ export class Stage {
     this.ports = ports;
   }
 
-  /** A stage with ports of its own; in memory they are names. */
+  /** A stage with ports of its own; in memory, where each stage has its own hub, they are names. */
   static async open(system: System): Promise<Stage> {
-    const port = (): Promise<number> | number =>
-      system === 'zeromq' ? freePort() : 5000 + Math.trunc(Math.random() * 1000);
-    const [GLOBAL_EVENTS, TASK_RESULTS, STATE_MANAGEMENT] = [await port(), await port(), await port()];
+    const ports = new Set(system === 'memory' ? [5555, 5556, 5557] : []);
+    while (ports.size < 3) ports.add(await freePort());
+    const [GLOBAL_EVENTS = 0, TASK_RESULTS = 0, STATE_MANAGEMENT = 0] = ports;
     return new Stage(system, { GLOBAL_EVENTS, TASK_RESULTS, STATE_MANAGEMENT });
   }
 
