@@ -100,7 +100,10 @@ function checkHistogram(what: string, point: HistogramPoint, rule: MetricRule, e
 }
 
 /** As many measurements as spans, and as many failures of each type. */
-export function checkMeasurements({ spans, metrics }: Telemetry, { isPartlySpanned = false }: Particulars): string[] {
+export function checkMeasurements(
+  { spans, metrics }: Telemetry,
+  { isPartlySpanned = false, refused = [] }: Particulars,
+): string[] {
   const ended = [...new Map(spans.map((span) => [span.spanId, span])).values()].filter(isOfTheBus);
   return SPAN_RULES.flatMap((rule) => {
     const ours = ended.filter((span) => ruleOf(span) === rule);
@@ -111,6 +114,7 @@ export function checkMeasurements({ spans, metrics }: Telemetry, { isPartlySpann
     );
     const inSpans = tally(ours.map(({ attributes }) => [outcomeOf(attributes), 1]));
     return [...new Set([...inSpans.keys(), ...inHistogram.keys()])].flatMap((outcome) => {
+      if (refused.includes(outcome)) return []; // by whom decides whether it is measured, and its spans are limited
       const [spanCount, count] = [inSpans.get(outcome) ?? 0, inHistogram.get(outcome) ?? 0];
       if (spanCount === count || (isPartlySpanned && spanCount < count)) return [];
       const counts = `${String(spanCount)} ${rule.operation} spans (${outcome})`;

@@ -32,8 +32,10 @@ export function checkSpan(span: Span, particulars: Particulars): string[] {
   const rule = ruleOf(span);
   const what = shown(span);
   if (rule === undefined) return [`${what} is of no operation that the bus has`, ...checkScope(span)];
-  const { foreign = false, extraAttributes = [] } = particulars;
-  const required = foreign ? rule.required.filter((name) => name !== 'messaging.message.id') : rule.required;
+  const { foreign = false, extraAttributes = [], refused = [] } = particulars;
+  const isUnread = span.parentId === undefined && refused.includes(String(span.attributes['error.type']));
+  const required =
+    foreign || isUnread ? rule.required.filter((name) => name !== 'messaging.message.id') : rule.required;
   const allowed = [...rule.allowed, ...rule.required, ...extraAttributes];
   return [
     ...(span.kind === rule.kind ? [] : [`${what} is of kind ${span.kind}; a ${rule.operation} span is a ${rule.kind}`]),
