@@ -29,13 +29,16 @@ export function recorded({ spans, metrics }: Telemetry, scenario: Scenario): str
       points.reduce((all, { value }) => all + value, 0) + histogram.reduce((all, { count }) => all + count, 0);
     return `${name} ${String(sum)}`;
   });
-  return [...names.sort(), ...counts];
+  const events = spans.flatMap((span) => span.events.map(({ name }) => `event ${name}`));
+  const told = scenario.events === undefined ? [] : events.filter((line) => line !== 'event exception').sort();
+  return [...names.sort(), ...told, ...counts];
 }
 
 /** What a scenario says will be recorded: spans, then metrics that count. */
 export function announced(scenario: Scenario): string[] {
   const counts = countedNames(scenario).map((name) => `${name} ${String(scenario.counts?.[name] ?? 0)}`);
-  return [...[...scenario.spans].sort(), ...counts];
+  const events = (scenario.events ?? []).map((name) => `event ${name}`);
+  return [...[...scenario.spans].sort(), ...events, ...counts];
 }
 
 function countedNames({ counts = {} }: Scenario): string[] {

@@ -11,6 +11,8 @@ export interface Scenario extends Particulars {
   play(stage: Stage): Promise<void>;
   /** Each span as `KIND name`, followed by its `error.type` if it failed, sorted. */
   readonly spans: readonly string[];
+  /** The names of the events on all spans, exceptions left out, sorted. @default not looked at */
+  readonly events?: readonly string[];
   /** Metrics whose values, added up over their series, are these; every other counter of `TROUBLE` is 0. */
   readonly counts?: Readonly<Record<string, number>>;
 }

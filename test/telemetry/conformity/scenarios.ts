@@ -21,6 +21,7 @@ export const WORKING_SCENARIOS: readonly Scenario[] = [
       await until(() => got === 3, 'the events');
     },
     spans: [...times(3, 'CONSUMER process price.tick'), ...times(3, 'PRODUCER publish price.tick')],
+    events: [],
     counts: {
       'messagebus.messages_sent': 3,
       'messagebus.messages_received': 3,
