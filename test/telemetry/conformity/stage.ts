@@ -1,4 +1,5 @@
 /** What a scenario plays on: buses of either transport whose endpoints fit together, everything closed at the end. */
+import { rmSync } from 'node:fs';
 import { MessageBus } from '../../../src/message-bus.ts';
 import type { MessageBusConfig, PortNumbers } from '../../../src/message-bus.ts';
 import type { Endpoints } from '../../../src/core/options.ts';
@@ -69,6 +70,10 @@ export class Stage {
 
   async close(): Promise<void> {
     for (const bus of this.#buses) await bus.close({ timeoutMs: 1000 });
+    // libzmq leaves the files of ipc endpoints behind.
+    for (const name of ['events', 'results', 'state']) {
+      rmSync(`/tmp/tracebus-${String(this.ports.GLOBAL_EVENTS)}-${name}`, { force: true });
+    }
   }
 }
 
