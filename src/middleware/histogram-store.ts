@@ -3,7 +3,7 @@
  * a hundredth of what `histogram.record` costs, which sorts and joins the attributes each time.
  *
  * Nothing here is sent anywhere: histogram-producer.ts hands it to whoever collects. Live and closed buses add to the same
- * series, and nothing is ever reset, so that several readers, whenever they come, all see the totals.
+ * series, and nothing is reset while anybody exports it, so that several readers, whenever they come, all see the totals.
  */
 import type { Attributes, HrTime } from '@opentelemetry/api';
 import { ATTR, OTHER_DESTINATION, OTHER_METHOD } from '../core/semconv.ts';
@@ -57,6 +57,8 @@ export class HistogramStore {
   /** Says that somebody exports this store, until the function that it returns is called. */
   exported(): () => void {
     let isOver = false;
+    // What was told before nobody exported any more belongs to an SDK that has stopped; like its counters, it is not told by the next.
+    if (this.#exporters === 0) this.#metrics.clear();
     this.#exporters++;
     return () => {
       if (!isOver) this.#exporters--;

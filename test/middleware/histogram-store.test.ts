@@ -85,3 +85,21 @@ test('the time of a point is now, in seconds and nanoseconds', () => {
   assert.ok(Number.isInteger(seconds) && Number.isInteger(nanoseconds));
   assert.ok(nanoseconds >= 0 && nanoseconds < 1e9);
 });
+
+test('an SDK that starts after the last one has stopped begins with nothing, and several at once share the totals', () => {
+  const store = new HistogramStore();
+  const record = (): void => store.series('dwell', { 'messaging.operation.name': 'pull' }).record(1);
+  const count = (): number[] => [...store.all()].flatMap(([, series]) => series.map((one) => one.count));
+  const first = store.exported();
+  record();
+  const second = store.exported();
+  record();
+  assert.deepEqual(count(), [2]);
+  first();
+  second();
+  assert.deepEqual(count(), [2], 'the last collection still finds everything');
+  store.exported();
+  assert.deepEqual(count(), []);
+  record();
+  assert.deepEqual(count(), [1]);
+});

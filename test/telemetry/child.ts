@@ -9,7 +9,6 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly elapsedMs: number;
 }
 
 /** A process that runs. */
@@ -32,7 +31,6 @@ export function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}, cw
   const inherited = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('OTEL_') && name !== 'NODE_OPTIONS',
   );
-  const startedAt = performance.now();
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), ...args], {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
@@ -46,7 +44,7 @@ export function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}, cw
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout, stderr, elapsedMs: performance.now() - startedAt });
+      resolve({ code, signal, stdout, stderr });
     });
   });
   return {

@@ -46,6 +46,8 @@ export interface OtlpSink {
   readonly spanRecords: Span[];
   readonly metrics: string[];
   readonly logs: LogLine[];
+  /** Every export as it came. */
+  readonly exports: { readonly path: string; readonly body: unknown }[];
   close(): void;
 }
 
@@ -56,11 +58,13 @@ export async function otlpSink(): Promise<OtlpSink> {
   const spanRecords: Span[] = [];
   const metrics: string[] = [];
   const logs: LogLine[] = [];
+  const exports: { path: string; body: unknown }[] = [];
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => (text += part));
     request.on('end', () => {
       paths.push(request.url ?? '');
+      exports.push({ path: request.url ?? '', body: JSON.parse(text) });
       if (request.url === '/v1/traces') {
         for (const { resource, scopeSpans } of (JSON.parse(text) as Traces).resourceSpans) {
           resources.push(resource);
@@ -72,7 +76,7 @@ export async function otlpSink(): Promise<OtlpSink> {
           resources.push(resource);
           logs.push(...scopeLogs.flatMap((scope) => scope.logRecords));
         }
-      } else {
+      } else if (request.url === '/v1/metrics') {
         for (const { resource, scopeMetrics } of (JSON.parse(text) as Metrics).resourceMetrics) {
           resources.push(resource);
           metrics.push(...scopeMetrics.flatMap((scope) => scope.metrics.map(({ name }) => name)));
@@ -87,5 +91,15 @@ export async function otlpSink(): Promise<OtlpSink> {
     server.close();
     server.closeAllConnections();
   };
-  return { endpoint: `http://127.0.0.1:${String(port)}`, paths, resources, spans, spanRecords, metrics, logs, close };
+  return {
+    endpoint: `http://127.0.0.1:${String(port)}`,
+    paths,
+    resources,
+    spans,
+    spanRecords,
+    metrics,
+    logs,
+    exports,
+    close,
+  };
 }
