@@ -25,9 +25,9 @@ const endings: (() => Promise<unknown>)[] = [];
 
 before(async () => {
   backends = await startBackends({ intervalSeconds: 1 });
-  endings.unshift(backends.stop);
+  endings.unshift(() => backends.stop());
   demo = await startDemo({ otlpEndpoint: backends.collector.otlpHttp });
-  endings.unshift(demo.stop);
+  endings.unshift(() => demo.stop());
   backends.prometheus.addTargets(demo.targets);
 });
 
