@@ -23,8 +23,8 @@ after(() => {
 test('programs end when the process that started them is killed', async () => {
   const script = `
     import { startBackends } from './scripts/backends/start.ts';
-    const { pids } = await startBackends();
-    console.log(JSON.stringify(pids));
+    const { pids, folder } = await startBackends();
+    console.log(JSON.stringify({ pids, folder }));
     setInterval(() => undefined, 1000);
   `;
   const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -33,11 +33,13 @@ test('programs end when the process that started them is killed', async () => {
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: parent.stdout }).once('line', resolve).once('close', reject);
   });
-  const pids = Object.values(JSON.parse(line) as Record<string, number>);
+  const told = JSON.parse(line) as { pids: Record<string, number>; folder: string };
+  const pids = Object.values(told.pids);
   assert.equal(pids.length, 3);
   assert.deepEqual(pids.map(isAlive), [true, true, true]);
   parent.kill('SIGKILL');
   await until('all three to be gone', async () => !pids.some(isAlive) || undefined, { timeoutMs: 20_000 });
+  rmSync(told.folder, { recursive: true });
 });
 
 test('stop() ends every program and removes their files', async () => {
