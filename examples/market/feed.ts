@@ -23,7 +23,11 @@ await runService(
     const ticks = loadTicks();
     const stopping = new AbortController();
     const signal = AbortSignal.any([service.signal, stopping.signal]);
-    let replaying: Promise<void> | undefined;
+    let begin: () => void = never;
+    // Not from within the handler of `demo.start`: each event would belong to the trace of that one request.
+    const replaying = new Promise<void>((resolve) => {
+      begin = resolve;
+    }).then(() => replay(ticks, service, signal).catch(service.fail));
 
     bus.respond(
       'demo.start',
@@ -33,7 +37,7 @@ await runService(
           subscribers: Object.keys(WINDOWS).length,
           timeoutMs: START_TIMEOUT_MS,
         });
-        replaying ??= replay(ticks, service, signal).catch(service.fail);
+        begin();
         return service.report();
       },
       { endpoint: control },
@@ -42,6 +46,7 @@ await runService(
       'demo.stop',
       async () => {
         stopping.abort();
+        begin(); // a feed that was never started has nothing to end
         await replaying;
         return service.report();
       },
