@@ -141,7 +141,7 @@ export function checkHeaderBlock(bytes: Buffer, start: number, end: number, limi
   let seenNames: Set<string> | undefined;
   for (let count = 1; position < end; count++) {
     if (count > limits.maxHeaders) {
-      throw new PacketError('header-count', `more than ${String(limits.maxHeaders)} headers`, position);
+      throw new PacketError('header-count', `more than ${String(limits.maxHeaders)} headers`, position, true);
     }
     if ((seenIds & (1 << SIGNATURE_ID)) !== 0) {
       throw new PacketError('header-order', 'a header after the signature, which is the last', position);

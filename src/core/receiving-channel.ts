@@ -21,6 +21,7 @@ import type { Route } from './routes.ts';
 import { Routes } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { IncomingPacket, LinkSpec, ReceiveSpec, Receiver } from './transport.ts';
+import { unreadable } from './unreadable.ts';
 
 /** How a receiving channel is made. */
 export interface ReceivingOptions {
@@ -74,7 +75,7 @@ export abstract class ReceivingChannel {
           ...spec,
           onPacket: (incoming) => this.onPacket(incoming),
           onMalformed: (error) => {
-            const dropped = new BusError('MALFORMED_PACKET', error.message, { endpoint: this.endpoint, cause: error });
+            const dropped = unreadable(error, this.endpoint);
             kernel.reporter.inboundDropped(dropped, this.operation);
           },
         }),

@@ -105,11 +105,13 @@ describe('tracebus forward', () => {
 
 describe('the arguments of forward', () => {
   it('are ports on a host, or whole endpoints', () => {
-    const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565' };
+    const safe = { zeromq: { insecure: false } };
+    const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565', ...safe };
     assert.deepEqual(parseForward(['--in', '5555', '--out', '5565']), both);
-    assert.deepEqual(parseForward(['--in=5555', '--out=ipc:///run/x', '--host=*']), {
+    assert.deepEqual(parseForward(['--in=5555', '--out=ipc:///run/x', '--host=*', '--insecure']), {
       in: 'tcp://*:5555',
       out: 'ipc:///run/x',
+      zeromq: { insecure: true },
     });
     assert.equal(parseForward(['-h']), 'help');
   });
@@ -122,6 +124,8 @@ describe('the arguments of forward', () => {
     [/--host is for ports/, '--in', 'inproc://a', '--out', 'inproc://b', '--host', 'x'],
     [/--bogus/, '--in', '1', '--out', '2', '--bogus'],
     [/extra/, '--in', '1', '--out', '2', 'extra'],
+    [/--curve: .*no such file/, '--in', '1', '--out', '2', '--curve', '/no/such/file'],
+    [/--insecure is for/, '--in', '1', '--out', '2', '--curve', '/no/such/file', '--insecure'],
   ];
   for (const [says, ...args] of bad) {
     it(`refuse ${JSON.stringify(args.join(' '))}`, () => {

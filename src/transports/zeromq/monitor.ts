@@ -11,8 +11,9 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Event, Observer, Socket } from 'zeromq';
 import { messageOf } from '../../core/errors.ts';
 import type { ClockTimer } from '../../core/clock.ts';
-import type { LinkSpec } from '../../core/transport.ts';
+import type { HandshakeFailure, LinkSpec } from '../../core/transport.ts';
 import { backOff } from './back-off.ts';
+import { OnceAMinute } from './once-a-minute.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { PeerCount } from './peer-count.ts';
 import { recheckReceive } from './recheck.ts';
@@ -33,6 +34,8 @@ export interface Monitor {
   connected(signal: AbortSignal): Promise<void>;
   /** Connecting sockets: drops the connection and makes a new one. */
   reconnect(): void;
+  /** Binding sockets: all connections were dropped by unbinding, of which libzmq says nothing. */
+  peersDropped(): void;
   /** To be called right before the socket is closed: from then on no event is passed on and no timer is left. */
   stop(): void;
 }
@@ -50,6 +53,7 @@ class SocketMonitor implements Monitor {
   readonly #settings: ZeromqSettings;
   readonly #count: PeerCount;
   readonly #waiting = new Set<() => void>();
+  readonly #handshakes: OnceAMinute;
   #stopped = false;
   #deafTimer: ClockTimer = undefined;
   #repairs = 0;
@@ -60,6 +64,7 @@ class SocketMonitor implements Monitor {
     this.#spec = spec;
     this.#settings = settings;
     this.#count = new PeerCount(spec.mode);
+    this.#handshakes = new OnceAMinute(spec.clock, spec.logger);
     this.available = parseEndpoint(spec.endpoint).scheme !== 'inproc';
     // Not even `end` can be awaited there: an inproc socket ends when its peer next touches its own side.
     this.ended = this.available ? context.with(ROOT_CONTEXT, () => this.#watch(socket.events)) : Promise.resolve();
@@ -111,6 +116,10 @@ class SocketMonitor implements Monitor {
     }
   }
 
+  peersDropped(): void {
+    if (!this.#stopped) this.#changed(this.#count.reset());
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#clearDeafTimer();
@@ -131,11 +140,12 @@ class SocketMonitor implements Monitor {
 
   #onEvent(event: Event): void {
     switch (event.type) {
-      case 'handshake:error:protocol':
       case 'handshake:error:auth':
+        this.#handshakeFailed('auth_failed', event.error);
+        return;
+      case 'handshake:error:protocol':
       case 'handshake:error:other':
-        this.#spec.events.onFact('handshakeFailures');
-        this.#spec.logger.warn(`A handshake failed at ${this.#spec.endpoint}: ${messageOf(event.error)}`);
+        this.#handshakeFailed('handshake_failed', event.error);
         return;
       case 'handshake':
         this.#clearDeafTimer();
@@ -152,6 +162,13 @@ class SocketMonitor implements Monitor {
       default:
     }
     this.#changed(this.#count.onEvent(event.type));
+  }
+
+  /** The event names no peer: all that can be told is where, why and how often. */
+  #handshakeFailed(reason: HandshakeFailure, error: unknown): void {
+    this.#spec.events.onFact('handshakeFailures', reason);
+    const what = reason === 'auth_failed' ? 'was refused' : 'failed';
+    this.#handshakes.warn(reason, `A handshake ${what} at ${this.#spec.endpoint}: ${messageOf(error)}`);
   }
 
   /** A connection ended: unless libzmq says that it tries again, the socket has gone deaf. */
