@@ -56,3 +56,8 @@ export class PacketError extends Error {
     this.isOverLimit = isOverLimit;
   }
 }
+
+/** What is well-formed as far as it was read and more than the receiver wants: more `things` than `limit`. */
+export function overLimit(reason: PacketErrorReason, things: string, limit: number, offset: number): PacketError {
+  return new PacketError(reason, `more than ${String(limit)} ${things}`, offset, true);
+}

@@ -75,8 +75,7 @@ export abstract class ReceivingChannel {
           ...spec,
           onPacket: (incoming) => this.onPacket(incoming),
           onMalformed: (error) => {
-            const dropped = unreadable(error, this.endpoint);
-            kernel.reporter.inboundDropped(dropped, this.operation);
+            kernel.reporter.inboundDropped(unreadable(error, this.endpoint), this.operation);
           },
         }),
       onLink: (link) => {

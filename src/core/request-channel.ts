@@ -41,8 +41,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
             this.#onPacket(packet);
           },
           onMalformed: (error) => {
-            const dropped = unreadable(error, endpoint);
-            kernel.reporter.inboundDropped(dropped, 'request');
+            kernel.reporter.inboundDropped(unreadable(error, endpoint), 'request');
           },
         }),
     });

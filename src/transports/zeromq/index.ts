@@ -66,7 +66,8 @@ export function zeromq(options: ZeromqOptions = {}): ZeromqTransport {
     checkEndpoint: (endpoint) => {
       parseEndpoint(endpoint);
       const fault = settings.curve === undefined ? undefined : inprocFault(endpoint);
-      if (fault !== undefined) throw new RangeError(`Expected no inproc endpoint beside \`curve\`, got ${endpoint}: ${fault}`);
+      if (fault !== undefined)
+        throw new RangeError(`Expected no inproc endpoint beside \`curve\`, got ${endpoint}: ${fault}`);
     },
     openPublisher: opening(openPublisher),
     openSubscriber: opening(openSubscriber),

@@ -7,14 +7,22 @@ import { isMainThread } from 'node:worker_threads';
 import type { Socket } from 'zeromq';
 import { parseEndpoint } from './endpoint.ts';
 
-/** Binds, an ipc path with exactly these permissions, for instance 0o600. */
-export function bindWithMode(socket: Socket, endpoint: string, ipcMode: number): void {
+/**
+ * Binds, an ipc path with exactly these permissions, for instance 0o600.
+ * @param maySetUmask a worker thread may not
+ */
+export function bindWithMode(
+  socket: Pick<Socket, 'bindSync'>,
+  endpoint: string,
+  ipcMode: number,
+  maySetUmask: boolean = isMainThread,
+): void {
   const { scheme, address } = parseEndpoint(endpoint);
   const isPath = scheme === 'ipc' && !address.startsWith('@');
   if (!isPath) {
     // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
     socket.bindSync(endpoint);
-  } else if (isMainThread) {
+  } else if (maySetUmask) {
     const before = process.umask(0o777 & ~ipcMode);
     try {
       socket.bindSync(endpoint);
@@ -22,7 +30,7 @@ export function bindWithMode(socket: Socket, endpoint: string, ipcMode: number):
       process.umask(before);
     }
   } else {
-    // A worker may not set the umask: for an instant the file has the permissions of the process's own.
+    // For an instant the file has the permissions that the process's umask leaves.
     socket.bindSync(endpoint);
     chmodSync(address, ipcMode);
   }

@@ -53,7 +53,7 @@ export async function leaseZap(
   gatekeeper: Gatekeeper,
   spec: Pick<LinkSpec, 'clock' | 'logger'>,
 ): Promise<ZapLease> {
-  const place = places.get(context) ?? { users: 0, handler: undefined, gatekeepers: new Map(), wasOpen: false };
+  const place: ZapPlace = places.get(context) ?? { users: 0, handler: undefined, gatekeepers: new Map(), wasOpen: false };
   places.set(context, place);
   place.users += 1;
   const known = place.gatekeepers.get(domain) ?? { gatekeeper, users: 0 };
@@ -96,9 +96,7 @@ class ZapHandler {
       endpoint: ZAP_ENDPOINT,
       onFrames: (frames) => {
         // Not awaited: a callback that thinks about one client holds up no other.
-        void this.#answer(frames).catch((error: unknown) => {
-          if (!socket.closed) logger.error(`Answering a CURVE handshake failed: ${messageOf(error)}`);
-        });
+        void this.#answer(frames);
       },
       onFailure: (error) => {
         logger.error(`The ZAP handler stopped, nobody can connect: ${error.message}`);
@@ -130,8 +128,20 @@ class ZapHandler {
   }
 
   async #answer(frames: readonly Buffer[]): Promise<void> {
-    const reply = zapReply(frames, await this.#statusFor(frames));
-    if (reply !== undefined && !this.#socket.closed) await this.#socket.send(reply);
+    let status: ZapStatus = '500';
+    try {
+      status = await this.#statusFor(frames);
+    } catch (error) {
+      this.#log.warn('gatekeeper', `A CURVE handshake was refused because deciding failed: ${messageOf(error)}`);
+    }
+    const reply = zapReply(frames, status);
+    if (reply === undefined) return;
+    try {
+      await this.#socket.send(reply);
+    } catch (error) {
+      // The client gave up meanwhile; without an answer it is refused.
+      if (!this.#socket.closed) this.#log.warn('answer', `A CURVE handshake was not answered: ${messageOf(error)}`);
+    }
   }
 
   async #statusFor(frames: readonly Buffer[]): Promise<ZapStatus> {

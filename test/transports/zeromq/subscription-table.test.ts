@@ -5,6 +5,8 @@ import { SubscriptionTable } from '../../../src/transports/zeromq/subscription-t
 const subscribe = (prefix: string): Buffer => Buffer.from(`\u0001${prefix}`);
 const unsubscribe = (prefix: string): Buffer => Buffer.from(`\u0000${prefix}`);
 
+const unbounded = (): SubscriptionTable => new SubscriptionTable(Infinity, () => assert.fail('none is refused'));
+
 it('counts who asks for a prefix, and tells each change with the count after it', () => {
   const table = unbounded();
   const frames = [subscribe('a\0'), subscribe('a\0'), unsubscribe('a\0'), unsubscribe('a\0')];

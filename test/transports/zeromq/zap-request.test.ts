@@ -6,9 +6,9 @@ const KEY = Buffer.alloc(32, 7);
 
 /** A good request, with other frames in some places. */
 function request(other: Readonly<Record<number, string | Buffer>> = {}): Buffer[] {
-  const frames = ['id', '', '1.0', '1', 'domain', '10.0.0.1', '', 'CURVE', KEY];
+  const frames: (string | Buffer)[] = ['id', '', '1.0', '1', 'domain', '10.0.0.1', '', 'CURVE', KEY];
   for (const [at, frame] of Object.entries(other)) frames[Number(at)] = frame;
-  return frames.map((frame) => Buffer.from(frame as string));
+  return frames.map((frame) => (typeof frame === 'string' ? Buffer.from(frame) : frame));
 }
 
 describe('a ZAP request', () => {
