@@ -12,7 +12,7 @@ import type { CurveKeyPair, ZeromqOptions } from '../../src/transports/zeromq/in
 import { bounded, until } from '../transports/conformance/waiting.ts';
 import { PeerProcess } from './peer-process.ts';
 import { party } from './scene.ts';
-import { frame, frameWithMore, greeting, RawPeer, readyCommand } from './zmtp.ts';
+import { frame, frameWithMore, greeting, RawPeer } from './zmtp.ts';
 import type { Flooded } from './zmtp.ts';
 
 const MB = 1024 * 1024;
@@ -43,14 +43,14 @@ async function startServer(t: TestContext, options: ZeromqOptions): Promise<Serv
 /** One message that never ends: frames of 64 KB, each saying that another one follows. */
 async function endlessMessage(t: TestContext, endpoint: string): Promise<Flooded> {
   const peer = new RawPeer(t, endpoint);
-  peer.send(greeting('NULL'), readyCommand('PUSH'));
+  await bounded(peer.shakeHands('PUSH'), 'the handshake');
   return bounded(peer.flood(frameWithMore(Buffer.alloc(65_536, 1)), VOLUME), 'the flood to end', 60_000);
 }
 
 /** Prefixes of a kilobyte, each another one. */
 async function endlessSubscriptions(t: TestContext, endpoint: string): Promise<void> {
   const peer = new RawPeer(t, endpoint);
-  peer.send(greeting('NULL'), readyCommand('SUB'));
+  await bounded(peer.shakeHands('SUB'), 'the handshake');
   for (let index = 0; index < SUBSCRIPTIONS && !peer.socket.destroyed; index += 500) {
     const some = Array.from({ length: 500 }, (_, at) =>
       frame(Buffer.from(`\u0001${String(index + at)}${'x'.repeat(1000)}`)),
@@ -126,7 +126,7 @@ test(
 
 async function unlisted(
   t: TestContext,
-  { addresses, state }: Server,
+  server: Server,
   { serverKey, ...keys }: CurveKeyPair & { readonly serverKey: string },
 ): Promise<void> {
   const options = {
@@ -145,10 +145,11 @@ async function unlisted(
     sub.close();
   });
   for (let index = 0; index < 1000; index += 1) sub.subscribe(`${String(index)}${'x'.repeat(1000)}`);
-  push.connect(addresses.pull);
-  sub.connect(addresses.publish);
+  push.connect(server.addresses.pull);
+  sub.connect(server.addresses.publish);
   // Kept on its own side until it is refused; from then on there is nobody to send to.
   for (let index = 0; index < 32; index += 1)
     await push.send([Buffer.alloc(MB / 2), Buffer.alloc(MB / 2)]).catch(() => {});
-  for (let looks = 0; (await state()).failures.auth_failed < 2; looks += 1) assert.ok(looks < 2000, 'both are refused');
+  for (let looks = 0; (await server.state()).failures.auth_failed < 2; looks += 1)
+    assert.ok(looks < 2000, 'both are refused');
 }

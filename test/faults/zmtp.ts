@@ -65,6 +65,19 @@ export class RawPeer {
     if (!this.socket.destroyed) this.socket.write(Buffer.concat(bytes));
   }
 
+  /** Shakes hands as a socket of this type without security, and waits until the other side agrees or hangs up. */
+  async shakeHands(socketType: string): Promise<void> {
+    let heard = '';
+    const agreed = new Promise<void>((resolve) => {
+      this.socket.on('data', (bytes: Buffer) => {
+        heard += bytes.toString('latin1');
+        if (heard.includes('READY')) resolve();
+      });
+    });
+    this.send(greeting('NULL'), readyCommand(socketType));
+    await Promise.race([agreed, this.closed]);
+  }
+
   /** Sends the same bytes again and again, as fast as the other side reads, up to a volume or until it hangs up. */
   async flood(bytes: Buffer, volume: number): Promise<Flooded> {
     let written = 0;

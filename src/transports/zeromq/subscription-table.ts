@@ -47,7 +47,9 @@ export class SubscriptionTable {
     const prefix = isTooLong ? '' : frame.toString('latin1', 1);
     const before = isTooLong ? 0 : (this.#counts.get(prefix) ?? 0);
     if (first === 0 && before === 0) return undefined;
-    if (isTooLong || (before === 0 && this.#counts.size >= this.#max)) {
+    // Native subscribers are counted by the heartbeats: those have a place whoever filled the others.
+    const isFull = this.#counts.size >= this.#max && prefix !== HEARTBEAT_PREFIX;
+    if (isTooLong || (before === 0 && isFull)) {
       this.#onRefused();
       return undefined;
     }

@@ -53,7 +53,12 @@ export async function leaseZap(
   gatekeeper: Gatekeeper,
   spec: Pick<LinkSpec, 'clock' | 'logger'>,
 ): Promise<ZapLease> {
-  const place: ZapPlace = places.get(context) ?? { users: 0, handler: undefined, gatekeepers: new Map(), wasOpen: false };
+  const place: ZapPlace = places.get(context) ?? {
+    users: 0,
+    handler: undefined,
+    gatekeepers: new Map(),
+    wasOpen: false,
+  };
   places.set(context, place);
   place.users += 1;
   const known = place.gatekeepers.get(domain) ?? { gatekeeper, users: 0 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { SubscriptionTable } from '../../../src/transports/zeromq/subscription-table.ts';
+import { HEARTBEAT_PREFIX, SubscriptionTable } from '../../../src/transports/zeromq/subscription-table.ts';
 
 const subscribe = (prefix: string): Buffer => Buffer.from(`\u0001${prefix}`);
 const unsubscribe = (prefix: string): Buffer => Buffer.from(`\u0000${prefix}`);
@@ -69,6 +69,7 @@ it('refuses prefixes that are too long or too many, tells of each, and has room 
   assert.equal(table.apply(unsubscribe('c')), undefined);
   assert.ok(table.apply(unsubscribe('b')));
   assert.ok(table.apply(subscribe('c')));
+  assert.ok(table.apply(subscribe(HEARTBEAT_PREFIX)), 'by which native subscribers are counted');
   assert.equal(refused, 3);
   assert.deepEqual([table.count('a'), table.count('c')], [2, 1]);
 });
