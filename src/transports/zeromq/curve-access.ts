@@ -18,7 +18,7 @@ export type CurveAuthorized = readonly string[] | ReadonlySet<string> | CurveAut
 export interface CurveDenial {
   /** Z85. Nobody but the owner of its secret key can be refused under it. */
   readonly publicKey: string;
-  /** From where it connected the last time, as ZAP tells it: an address without port, empty over ipc. */
+  /** From where it connected the last time, as ZAP tells it: an address without port; over ipc `localhost:uid:gid:pid` where the system says. */
   readonly address: string;
   /** How many of its handshakes were refused. */
   readonly count: number;

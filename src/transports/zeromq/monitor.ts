@@ -34,8 +34,6 @@ export interface Monitor {
   connected(signal: AbortSignal): Promise<void>;
   /** Connecting sockets: drops the connection and makes a new one. */
   reconnect(): void;
-  /** Binding sockets: all connections were dropped by unbinding, of which libzmq says nothing. */
-  peersDropped(): void;
   /** To be called right before the socket is closed: from then on no event is passed on and no timer is left. */
   stop(): void;
 }
@@ -116,10 +114,6 @@ class SocketMonitor implements Monitor {
     }
   }
 
-  peersDropped(): void {
-    if (!this.#stopped) this.#changed(this.#count.reset());
-  }
-
   stop(): void {
     this.#stopped = true;
     this.#clearDeafTimer();
@@ -158,6 +152,10 @@ class SocketMonitor implements Monitor {
         break;
       case 'disconnect':
         if (this.#spec.mode === 'connect') this.#awaitRetry();
+        break;
+      case 'close':
+        // The listener was closed to drop its connections, which emit nothing of their own.
+        if (this.#spec.mode === 'bind') this.#changed(this.#count.reset());
         break;
       default:
     }

@@ -31,6 +31,7 @@ export class PeerLink<S extends Socket> implements Link {
   #loop: ReadLoop | undefined = undefined;
   #closed: Promise<void> | undefined = undefined;
   #unguard: (() => Promise<void>) | undefined = undefined;
+  #isAttached = false;
 
   protected constructor(socket: S, role: PeerRole, spec: LinkSpec, settings: ZeromqSettings) {
     this.mode = spec.mode;
@@ -62,6 +63,7 @@ export class PeerLink<S extends Socket> implements Link {
         const isHeld = (): boolean => this.#inproc?.nameIsHeld === true;
         await this.#guard();
         this.#endpoint = await attach(this.socket, this.#spec, { inUseHint, isHeld, ipcMode: this.settings.ipcMode });
+        this.#isAttached = true;
       }
       this.#inproc?.enter();
       return this;
@@ -120,13 +122,12 @@ export class PeerLink<S extends Socket> implements Link {
   }
 
   #dropPeers(): void {
-    if (this.#closed !== undefined || this.socket.closed) return;
+    if (!this.#isAttached || this.#closed !== undefined || this.socket.closed) return;
     rebind(this.socket, this.#endpoint, this.settings.ipcMode).catch((error: unknown) => {
       if (this.#closed !== undefined) return;
       const what = `Binding again after a client was revoked failed: ${messageOf(error)}`;
       this.#spec.events.onFailure(new BusError('BIND_FAILED', what, { endpoint: this.#endpoint, cause: error }));
     });
-    this.#monitor.peersDropped();
   }
 
   #closedError(): BusError {

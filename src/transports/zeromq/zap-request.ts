@@ -8,7 +8,7 @@
 /** A request that may be granted; all others are refused. */
 export interface ZapRequest {
   readonly domain: string;
-  /** Of the client, without its port; empty over ipc. */
+  /** Of the client, without its port; over ipc its user, group and process. */
   readonly address: string;
   /** The client's public key. */
   readonly credentials: Buffer;
