@@ -2,10 +2,12 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../core/errors.ts';
 import { zeromq } from '../transports/zeromq/index.ts';
+import type { CurveOptions } from '../transports/zeromq/index.ts';
+import { readCurveFile } from './curve-file.ts';
 
 /** What `--help` prints. */
 export const USAGE: string = `Usage:
-  tracebus forward --in <port|endpoint> --out <port|endpoint> [--host <host>]
+  tracebus forward --in <port|endpoint> --out <port|endpoint> [--host <host>] [--curve <file> | --insecure]
   tracebus --help | --version
 
 forward lets several publishers share one address. They connect to --in, subscribers connect to --out:
@@ -16,6 +18,9 @@ forward lets several publishers share one address. They connect to --in, subscri
   --in <port|endpoint>    where publishers connect
   --out <port|endpoint>   where subscribers connect
   --host <host>           the host that ports are bound on (default 127.0.0.1; * for all of them)
+  --curve <file>          encrypts and authenticates with CURVE; the file is JSON of three members: publicKey and secretKey of
+                          the forwarder, authorized (a list of the public keys that may connect, or "any")
+  --insecure              binds beyond loopback without CURVE: whoever reaches it can read and send everything
 
 Port 0 takes a free one; both addresses are printed. SIGINT and SIGTERM end it.`;
 
@@ -24,10 +29,11 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
-/** Two endpoints. */
+/** Two endpoints, and how they are protected. */
 export interface ForwardArguments {
   readonly in: string;
   readonly out: string;
+  readonly zeromq: { readonly insecure: boolean; readonly curve?: CurveOptions };
 }
 
 /** Reads the arguments after `forward`; throws a UsageError that says which one is wrong. */
@@ -39,13 +45,29 @@ export function parseForward(args: string[]): ForwardArguments | 'help' {
   if (host !== undefined && isEndpoint(inside) && isEndpoint(outside)) {
     throw new UsageError('--host is for ports, and both --in and --out are whole endpoints');
   }
-  return { in: endpointOf('--in', inside, host), out: endpointOf('--out', outside, host) };
+  const { insecure = false, curve } = values;
+  if (insecure && curve !== undefined) throw new UsageError('--insecure is for forwarders without --curve');
+  return {
+    in: endpointOf('--in', inside, host),
+    out: endpointOf('--out', outside, host),
+    zeromq: { insecure, ...(curve === undefined ? {} : { curve: curveOf(curve) }) },
+  };
 }
 
-function read(args: string[]): { in?: string; out?: string; host?: string; help?: boolean } {
+interface Values {
+  in?: string;
+  out?: string;
+  host?: string;
+  curve?: string;
+  insecure?: boolean;
+  help?: boolean;
+}
+
+function read(args: string[]): Values {
   try {
     const text = { type: 'string' } as const;
-    const options = { in: text, out: text, host: text, help: { type: 'boolean', short: 'h' } } as const;
+    const flags = { insecure: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
+    const options = { in: text, out: text, host: text, curve: text, ...flags } as const;
     return parseArgs({ args, options, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError(messageOf(error));
@@ -60,6 +82,14 @@ function endpointOf(option: string, value: string, host = '127.0.0.1'): string {
     throw new UsageError(`${option}: ${messageOf(error)}`);
   }
   return endpoint;
+}
+
+function curveOf(path: string): CurveOptions {
+  try {
+    return readCurveFile(path);
+  } catch (error) {
+    throw new UsageError(`--curve: ${messageOf(error)}`);
+  }
 }
 
 function isEndpoint(value: string): boolean {

@@ -27,6 +27,7 @@ export type BusErrorCode =
   | 'EXPIRED'
   | 'HANDLER_FAILED'
   | 'HEADERS_FROZEN'
+  | 'INSECURE_BIND'
   | 'INVALID_BODY'
   | 'INVALID_HEADER'
   | 'INVALID_PIPELINE'
@@ -75,6 +76,11 @@ export const ERROR_CODES: Readonly<Record<BusErrorCode, ErrorCodeFacts>> = {
     type: 'headers_frozen',
     retryable: false,
     meaning: 'A header was set after signing or encryption.',
+  },
+  INSECURE_BIND: {
+    type: 'insecure_bind',
+    retryable: false,
+    meaning: 'Binding beyond loopback needs CURVE, or `insecure`.',
   },
   INVALID_BODY: { type: 'invalid_body', retryable: false, meaning: 'The body cannot be sent as it is.' },
   INVALID_HEADER: { type: 'invalid_header', retryable: false, meaning: 'A header name or value is not allowed.' },

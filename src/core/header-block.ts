@@ -13,7 +13,7 @@
 import { isUtf8 } from 'node:buffer';
 import { BusError } from './errors.ts';
 import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
-import { PacketError } from './packet-error.ts';
+import { overLimit, PacketError } from './packet-error.ts';
 import {
   BYTES_HEADERS,
   BYTES_VALUE_BIT,
@@ -141,7 +141,7 @@ export function checkHeaderBlock(bytes: Buffer, start: number, end: number, limi
   let seenNames: Set<string> | undefined;
   for (let count = 1; position < end; count++) {
     if (count > limits.maxHeaders) {
-      throw new PacketError('header-count', `more than ${String(limits.maxHeaders)} headers`, position);
+      throw overLimit('header-count', 'headers', limits.maxHeaders, position);
     }
     if ((seenIds & (1 << SIGNATURE_ID)) !== 0) {
       throw new PacketError('header-order', 'a header after the signature, which is the last', position);

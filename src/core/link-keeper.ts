@@ -8,10 +8,10 @@
 import type { ClockTimer } from './clock.ts';
 import { CoolDown } from './cool-down.ts';
 import type { Operation } from './counters.ts';
-import { BusError, errorType, messageOf } from './errors.ts';
+import { BusError, ERROR_CODES, errorType, messageOf } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import { outsideTraces } from './outside-traces.ts';
-import type { Link, LinkEvents, LinkFact, LinkSpec } from './transport.ts';
+import type { HandshakeFailure, Link, LinkEvents, LinkFact, LinkSpec } from './transport.ts';
 
 /** What a keeper is told about its link. */
 export interface KeeperOptions<L extends Link> {
@@ -162,14 +162,17 @@ export class LinkKeeper<L extends Link> {
         if (this.#link !== undefined) this.#drop();
         this.#failed(error);
       },
-      onFact: (fact) => {
-        this.#count(fact);
+      onFact: (fact, reason) => {
+        this.#count(fact, reason);
       },
     };
   }
 
-  #count(fact: LinkFact): void {
-    this.#kernel.counters[fact].add(this.#options.operation);
+  #count(fact: LinkFact, reason: HandshakeFailure | undefined): void {
+    const { counters } = this.#kernel;
+    const { operation } = this.#options;
+    if (fact === 'subscriptionsRefused') counters.inboundDropped.add(operation, ERROR_CODES.OVERFLOW.type);
+    else counters[fact].add(operation, reason);
   }
 
   #leaveAlone(error: unknown): void {

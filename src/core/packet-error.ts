@@ -1,13 +1,13 @@
 /**
  * The one error that decoding throws, whatever the input: what was wrong (`reason`, from a closed list), what was found, and
  * at which byte. It is not a BusError: a packet that cannot be read has no call to reject, so the receiver counts it, drops it
- * and reports MALFORMED_PACKET with this as its cause.
+ * and reports MALFORMED_PACKET (MESSAGE_TOO_LARGE for what is over a limit) with this as its cause.
  */
 
 /**
  * Why a packet was refused.
  *
- * - `frames`: no frame at all.
+ * - `frames`: no frame at all, or more than the limit.
  * - `truncated`: the input ends before what it declares.
  * - `trailing-bytes`: bytes are left after the last record.
  * - `extra-frames`: a frame of a large payload is missing, surplus, or not as long as its record says.
@@ -46,9 +46,18 @@ export class PacketError extends Error {
   /** Where, in bytes from the start of the frame (of the header block, when a block alone was decoded). */
   readonly offset: number;
 
-  constructor(reason: PacketErrorReason, detail: string, offset: number) {
+  /** It is over a limit that the receiver has set, and may be well-formed: MESSAGE_TOO_LARGE. */
+  readonly isOverLimit: boolean;
+
+  constructor(reason: PacketErrorReason, detail: string, offset: number, isOverLimit = false) {
     super(`Malformed packet (${reason}) at byte ${String(offset)}: ${detail}`);
     this.reason = reason;
     this.offset = offset;
+    this.isOverLimit = isOverLimit;
   }
+}
+
+/** What is well-formed as far as it was read and more than the receiver wants: more `things` than `limit`. */
+export function overLimit(reason: PacketErrorReason, things: string, limit: number, offset: number): PacketError {
+  return new PacketError(reason, `more than ${String(limit)} ${things}`, offset, true);
 }

@@ -77,6 +77,8 @@ export const HEADER_ID_BY_NAME: ReadonlyMap<string, number> = new Map(Object.ent
 
 /** What a receiver accepts at most. All of it is checked before anything is allocated. */
 export interface PacketLimits {
+  /** Frames of one packet: itself and its large payloads, 1 to 65536. @default 256 */
+  readonly maxFrames: number;
   /** Records in one packet, 1 to 65535. @default 8192 */
   readonly maxRecords: number;
   /** Bytes of one record's header block, 1 to 65535. @default 16384 */
@@ -89,6 +91,7 @@ export interface PacketLimits {
 
 /** The limits that hold when none are given. */
 export const DEFAULT_PACKET_LIMITS: PacketLimits = Object.freeze({
+  maxFrames: 256,
   maxRecords: 8192,
   maxHeaderBytes: MAX_HEADER_BLOCK_BYTES,
   maxHeaders: MAX_HEADERS,
@@ -96,13 +99,15 @@ export const DEFAULT_PACKET_LIMITS: PacketLimits = Object.freeze({
 });
 
 /** Completes and checks limits, once, at construction; throws RangeError for a number outside of its range. */
-export function packetLimits(options: Partial<PacketLimits> = {}): PacketLimits {
+export function packetLimits(options: { readonly [K in keyof PacketLimits]?: number | undefined } = {}): PacketLimits {
   const limits = {
+    maxFrames: options.maxFrames ?? DEFAULT_PACKET_LIMITS.maxFrames,
     maxRecords: options.maxRecords ?? DEFAULT_PACKET_LIMITS.maxRecords,
     maxHeaderBytes: options.maxHeaderBytes ?? DEFAULT_PACKET_LIMITS.maxHeaderBytes,
     maxHeaders: options.maxHeaders ?? DEFAULT_PACKET_LIMITS.maxHeaders,
     maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_PACKET_LIMITS.maxPayloadBytes,
   };
+  expectInteger('maxFrames', limits.maxFrames, 1, 0x1_0000);
   expectInteger('maxRecords', limits.maxRecords, 1, 0xffff);
   expectInteger('maxHeaderBytes', limits.maxHeaderBytes, 1, 0xffff);
   expectInteger('maxHeaders', limits.maxHeaders, 0, 0xffff);

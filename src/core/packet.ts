@@ -14,7 +14,7 @@
 
 import { DecodedRecord } from './decoded-record.ts';
 import { asBuffer, checkHeaderBlock } from './header-block.ts';
-import { PacketError } from './packet-error.ts';
+import { overLimit, PacketError } from './packet-error.ts';
 import { expectSafe, readU64, writeU32, writeU64 } from './packet-numbers.ts';
 import {
   DEFAULT_PACKET_LIMITS,
@@ -155,6 +155,7 @@ export function decodePacket(
 ): DecodedPacket {
   const first = frames[0];
   if (first === undefined) throw new PacketError('frames', 'no frame', 0);
+  if (frames.length > limits.maxFrames) throw overLimit('frames', 'frames', limits.maxFrames, 0);
   const packet = asBuffer(first);
   const count = readRecordCount(packet, limits);
   const epoch = readU64(packet, 6);
@@ -172,7 +173,7 @@ export function decodePacket(
     if (headerStart > packet.length) throw truncated(position, 'a record');
     const headerEnd = headerStart + (((packet[position] ?? 0) << 8) | (packet[position + 1] ?? 0));
     if (headerEnd - headerStart > limits.maxHeaderBytes) {
-      throw new PacketError('header-length', `a header block over ${String(limits.maxHeaderBytes)} bytes`, position);
+      throw overLimit('header-length', 'bytes of headers', limits.maxHeaderBytes, position);
     }
     const payloadStart = headerEnd + 4;
     if (payloadStart > packet.length) throw truncated(position, 'a header block');
@@ -181,7 +182,7 @@ export function decodePacket(
     const isExtra = lengthWord >= EXTRA_FRAME_BIT;
     const payloadBytes = isExtra ? lengthWord - EXTRA_FRAME_BIT : lengthWord;
     if (payloadBytes > limits.maxPayloadBytes) {
-      throw new PacketError('payload-length', `a payload over ${String(limits.maxPayloadBytes)} bytes`, headerEnd);
+      throw overLimit('payload-length', 'bytes of payload', limits.maxPayloadBytes, headerEnd);
     }
     let payload: Buffer;
     if (isExtra) {
@@ -212,9 +213,8 @@ function readRecordCount(packet: Buffer, limits: PacketLimits): number {
   if (packet.length < PACKET_HEADER_BYTES) throw truncated(packet.length, 'the head');
   if (packet[3] !== 0) throw new PacketError('flags', `unknown flags ${String(packet[3])}`, 3);
   const count = packet.readUInt16BE(4);
-  if (count < 1 || count > limits.maxRecords) {
-    throw new PacketError('record-count', `${String(count)} records, not 1 to ${String(limits.maxRecords)}`, 4);
-  }
+  if (count > limits.maxRecords) throw overLimit('record-count', 'records', limits.maxRecords, 4);
+  if (count < 1) throw new PacketError('record-count', 'no records', 4);
   // Refused before the first record is made of a packet that could never hold so many.
   if (count * MIN_RECORD_BYTES > packet.length - PACKET_HEADER_BYTES)
     throw truncated(4, `a packet of ${String(count)} records`);

@@ -24,6 +24,7 @@ import type { Route } from './routes.ts';
 import { Routes } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { IncomingPacket, LinkSpec, Receiver } from './transport.ts';
+import { unreadable } from './unreadable.ts';
 
 /** See the head of this file. */
 export abstract class ReceivingChannel {
@@ -61,8 +62,7 @@ export abstract class ReceivingChannel {
           ...spec,
           onPacket: (incoming) => this.onPacket(incoming),
           onMalformed: (error) => {
-            const dropped = new BusError('MALFORMED_PACKET', error.message, { endpoint: this.endpoint, cause: error });
-            kernel.reporter.inboundDropped(dropped, this.operation);
+            kernel.reporter.inboundDropped(unreadable(error, this.endpoint), this.operation);
           },
         }),
       onLink: (link) => {

@@ -16,6 +16,7 @@ import { SendingChannel } from './sending-channel.ts';
 import type { Slot } from './slot.ts';
 import type { Requester } from './transport.ts';
 import type { Wait } from './wait.ts';
+import { unreadable } from './unreadable.ts';
 
 /** Records per packet of requests: a responder handles them one by one, so smaller packets share the work better. */
 const MAX_RECORDS = 256;
@@ -40,8 +41,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
             this.#onPacket(packet);
           },
           onMalformed: (error) => {
-            const dropped = new BusError('MALFORMED_PACKET', error.message, { endpoint, cause: error });
-            kernel.reporter.inboundDropped(dropped, 'request');
+            kernel.reporter.inboundDropped(unreadable(error, endpoint), 'request');
           },
         }),
     });

@@ -20,6 +20,7 @@ import { Routes } from './routes.ts';
 import type { AnyHandler, Subscriber } from './subscriber.ts';
 import { messageTopicFault } from './topics.ts';
 import type { IncomingPacket, Peer, Responder } from './transport.ts';
+import { unreadable } from './unreadable.ts';
 
 /** See the head of this file. */
 export class RespondChannel {
@@ -56,7 +57,7 @@ export class RespondChannel {
             this.#onPacket(incoming, peer);
           },
           onMalformed: (error) => {
-            this.#drop(new BusError('MALFORMED_PACKET', error.message, { endpoint, cause: error }));
+            this.#drop(unreadable(error, endpoint));
           },
           onPeerGone: (peer) => {
             this.#onPeerGone(peer);

@@ -156,7 +156,9 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
   coolDowns: counter('messagebus.cool_downs', '{event}', 'Times that a failed endpoint was left alone for a while.', [
     operationName,
   ]),
-  handshakeFailures: counter('messagebus.handshake_failures', '{failure}', 'Connections refused at the handshake.', []),
+  handshakeFailures: counter('messagebus.handshake_failures', '{failure}', 'Connections refused at the handshake.', [
+    errorType,
+  ]),
   noHandler: counter('messagebus.no_handler', '{message}', 'Messages received that no handler is registered for.', [
     operationName,
     ...DESTINATION,

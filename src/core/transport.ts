@@ -51,7 +51,10 @@ export interface TransportFeatures {
 export type SlowSubscribers = 'leave-behind' | 'wait' | 'drop';
 
 /** Facts that a link counts and only the core may add up. */
-export type LinkFact = 'reconnects' | 'handshakeFailures' | 'subscribersLeftBehind';
+export type LinkFact = 'reconnects' | 'handshakeFailures' | 'subscribersLeftBehind' | 'subscriptionsRefused';
+
+/** Why a handshake failed: the peer was not authorized, or the two could not agree (another protocol, no or wrong keys, no answer). */
+export type HandshakeFailure = 'auth_failed' | 'handshake_failed';
 
 /** What a link tells the core. None of these throws; none is called after `close`. */
 export interface LinkEvents {
@@ -61,8 +64,8 @@ export interface LinkEvents {
   onPeerDisconnected(): void;
   /** The link is broken and will not recover by itself. */
   onFailure(error: BusError): void;
-  /** Something that is counted has happened once. */
-  onFact(fact: LinkFact): void;
+  /** Something that is counted has happened once; `reason` belongs to `handshakeFailures`. */
+  onFact(fact: LinkFact, reason?: HandshakeFailure): void;
 }
 
 /** What is the same for every link. */

@@ -5,9 +5,11 @@
  */
 import { SpanStatusCode, context, diag } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
+import { DONE } from '../core/done.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
+import type { Roster } from '../core/roster.ts';
 import { ATTR } from '../core/semconv.ts';
 import type { CallWatcher, SendContext } from '../core/send-context.ts';
 import { failureType, statusCode } from './message-attributes.ts';
@@ -18,22 +20,37 @@ type AnyContext = ReceiveContext | SendContext;
 export class MessageSpan implements CallWatcher {
   readonly #span: Span;
   readonly #ctx: AnyContext;
-  readonly #open: Set<MessageSpan>;
+  readonly #open: Roster<MessageSpan>;
+  /** In the roster; undefined once the span has ended. */
+  #place: number | undefined;
 
   /** `open`: the spans that have not ended; it enters itself and leaves when it ends. */
-  constructor(span: Span, ctx: AnyContext, open: Set<MessageSpan>) {
+  constructor(span: Span, ctx: AnyContext, open: Roster<MessageSpan>) {
     this.#span = span;
     this.#ctx = ctx;
     this.#open = open;
     ctx.span = span;
     if (ctx.direction === 'send') ctx.watcher = this;
-    open.add(this);
+    this.#place = open.add(this);
   }
 
   /** Runs the rest of the chain inside `active` and ends the span when it has settled, with the error if there was one. */
-  async run(active: Context, next: Next): Promise<void> {
+  run(active: Context, next: Next): Promise<void> {
+    let running: Promise<void>;
     try {
-      await context.with(active, next);
+      running = context.with(active, next);
+    } catch (error) {
+      this.over(error);
+      throw error;
+    }
+    if (running !== DONE) return this.#endAfter(running);
+    this.#end();
+    return DONE;
+  }
+
+  async #endAfter(running: Promise<void>): Promise<void> {
+    try {
+      await running;
     } catch (error) {
       this.over(error);
       throw error;
@@ -43,13 +60,15 @@ export class MessageSpan implements CallWatcher {
 
   /** The call, or the bus, has ended with an error; the chain may still run. */
   over(error: unknown): void {
-    if (!this.#open.has(this)) return;
+    if (this.#place === undefined) return;
     markFailed(this.#span, this.#ctx, error);
     this.#end();
   }
 
   #end(): void {
-    if (!this.#open.delete(this)) return;
+    if (this.#place === undefined) return;
+    this.#open.delete(this.#place);
+    this.#place = undefined;
     const ctx = this.#ctx;
     // What comes later has no span to be an event of.
     ctx.span = undefined;

@@ -3,6 +3,7 @@
  * closure for that.
  */
 import type { Clock } from '../core/clock.ts';
+import { DONE } from '../core/done.ts';
 import type { Next } from '../core/middleware.ts';
 import type { ReceiveContext, StartWatch } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -32,10 +33,17 @@ export class Timing implements StartWatch {
   }
 
   /** Runs the rest of the chain and records how long it took. */
-  async measure(ctx: ReceiveContext | SendContext, next: Next): Promise<void> {
+  measure(ctx: ReceiveContext | SendContext, next: Next): Promise<void> {
     const startedAt = this.#clock.now();
+    const running = next();
+    if (running !== DONE) return this.#measured(running, ctx, startedAt);
+    this.#done.record(this.#secondsSince(startedAt));
+    return DONE;
+  }
+
+  async #measured(running: Promise<void>, ctx: ReceiveContext | SendContext, startedAt: number): Promise<void> {
     try {
-      await next();
+      await running;
     } catch (error) {
       this.#failure(failureType(ctx, error)).record(this.#secondsSince(startedAt));
       throw error;

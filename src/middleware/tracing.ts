@@ -5,6 +5,7 @@ import { BusError } from '../core/errors.ts';
 import type { MiddlewareHost, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { Failure } from '../core/reporter.ts';
+import { Roster } from '../core/roster.ts';
 import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -25,7 +26,7 @@ export class Tracing {
   readonly #starter: SpanStarter;
   readonly #rejected: RejectedSpans;
   /** Spans that have not ended. */
-  readonly #open = new Set<MessageSpan>();
+  readonly #open = new Roster<MessageSpan>();
 
   constructor(tracer: Tracer, headers: TraceHeaders, options: TraceOptions, host: MiddlewareHost) {
     const { link = false, unsampled = 'follow' } = options;
@@ -86,7 +87,7 @@ export class Tracing {
 
   /** The bus has closed: what still runs is not waited for. */
   close(): void {
-    for (const one of [...this.#open]) one.over(new BusError('CLOSED', 'the bus was closed while this was under way'));
+    for (const one of this.#open.all()) one.over(new BusError('CLOSED', 'the bus was closed while this was under way'));
   }
 
   #isFollowed(sender: SpanContext | undefined): boolean {

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Pull } from 'zeromq';
 import { parseForward, USAGE } from '../../src/cli/forward-arguments.ts';
+import { curveKeyPair } from '../../src/transports/zeromq/index.ts';
 import { bounded, isReady, until } from '../transports/conformance/waiting.ts';
 import { rawSocket } from '../transports/zeromq/link-spec.ts';
 import { benchFor } from '../transports/zeromq/subjects.ts';
@@ -103,13 +106,71 @@ describe('tracebus forward', () => {
   });
 });
 
+describe('tracebus forward --curve', () => {
+  const [hub, feed] = [curveKeyPair(), curveKeyPair()];
+
+  function file(t: TestContext, content: string, mode = 0o600): string {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tb-'));
+    t.after(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const made = path.join(folder, 'curve.json');
+    writeFileSync(made, content, { mode });
+    return made;
+  }
+
+  it('lets in whom the file names, and nobody else', async (t) => {
+    const curveFile = file(t, JSON.stringify({ ...hub, authorized: [feed.publicKey] }));
+    const running = await started(t, '--in', '0', '--out', '0', '--curve', curveFile);
+    const client = { ...feed, serverKey: hub.publicKey };
+    const bench = benchFor(t, 'tcp', { tolerant: true, curve: { client } });
+    const subscriber = await bench.subscriber({ endpoint: running.out, patterns: ['a'], ready: false });
+    const publisher = await bench.publisher({ endpoint: running.in, mode: 'connect' });
+    await isReady((end) => subscriber.link.ready({ signal: end, publishers: 1 }), 'the way through');
+    const stranger = await benchFor(t, 'tcp', { tolerant: true }).publisher({ endpoint: running.in, mode: 'connect' });
+    await publisher.publish('a', 'hello');
+    await until(() => subscriber.told.texts.length === 1, 'the message');
+    await until(() => stranger.told.facts.includes('handshakeFailures'), 'the stranger to be refused');
+    running.child.kill('SIGTERM');
+    assert.equal(await bounded(running.code, 'the end'), 0);
+    for (const key of [hub.secretKey, hub.publicKey]) assert.ok(!running.errors().includes(key));
+  });
+
+  it('refuses a file that is open to others, is no JSON or names no clients, and shows nothing of it', (t) => {
+    const good = { ...hub, authorized: 'any' };
+    const bad: readonly (readonly [says: RegExp, content: string, mode?: number])[] = [
+      [/--curve: .*chmod 600/, JSON.stringify(good), 0o644],
+      [/--curve: The file is not JSON$/, hub.secretKey],
+      [/--curve: Expected `curve\.server\.authorized`/, JSON.stringify(hub)],
+      [/--curve: .*`curve\.server\.secretKey` to be a CURVE key/, JSON.stringify({ ...good, secretKey: 'x' })],
+      [/--curve: Expected `curve\.server` to be an object/, '7'],
+    ];
+    for (const [message, content, mode] of bad) {
+      const args = ['--in', '0', '--out', '0', '--curve', file(t, content, mode)];
+      assert.throws(
+        () => parseForward(args),
+        (error: Error) => message.test(error.message) && !error.message.includes(hub.secretKey.slice(0, 8)),
+        String(message),
+      );
+    }
+  });
+
+  it('is asked for, or --insecure, beyond loopback', async (t) => {
+    const refused = run(t, 'forward', '--in', '0', '--out', '0', '--host', '*');
+    assert.equal(await bounded(refused.code, 'the end'), 1);
+    assert.match(refused.errors(), /^tracebus: INSECURE_BIND: .*insecure: true/);
+  });
+});
+
 describe('the arguments of forward', () => {
   it('are ports on a host, or whole endpoints', () => {
-    const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565' };
+    const safe = { zeromq: { insecure: false } };
+    const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565', ...safe };
     assert.deepEqual(parseForward(['--in', '5555', '--out', '5565']), both);
-    assert.deepEqual(parseForward(['--in=5555', '--out=ipc:///run/x', '--host=*']), {
+    assert.deepEqual(parseForward(['--in=5555', '--out=ipc:///run/x', '--host=*', '--insecure']), {
       in: 'tcp://*:5555',
       out: 'ipc:///run/x',
+      zeromq: { insecure: true },
     });
     assert.equal(parseForward(['-h']), 'help');
   });
@@ -122,6 +183,8 @@ describe('the arguments of forward', () => {
     [/--host is for ports/, '--in', 'inproc://a', '--out', 'inproc://b', '--host', 'x'],
     [/--bogus/, '--in', '1', '--out', '2', '--bogus'],
     [/extra/, '--in', '1', '--out', '2', 'extra'],
+    [/--curve: .*no such file/, '--in', '1', '--out', '2', '--curve', '/no/such/file'],
+    [/--insecure is for/, '--in', '1', '--out', '2', '--curve', '/no/such/file', '--insecure'],
   ];
   for (const [says, ...args] of bad) {
     it(`refuse ${JSON.stringify(args.join(' '))}`, () => {

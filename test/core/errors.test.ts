@@ -116,6 +116,7 @@ const GOLDEN: readonly string[] = [
   'EXPIRED expired',
   'HANDLER_FAILED handler_failed',
   'HEADERS_FROZEN headers_frozen',
+  'INSECURE_BIND insecure_bind',
   'INVALID_BODY invalid_body',
   'INVALID_HEADER invalid_header',
   'INVALID_PIPELINE invalid_pipeline',
@@ -333,6 +334,13 @@ const OCCURRENCES: Readonly<Record<BusErrorCode, Occurrence>> = {
         return next();
       });
       const { bus } = memoryBus(t, { stack: [serialize(), seal, tag] });
+      return codeOf(bus.publish('a', 1));
+    },
+  ],
+  INSECURE_BIND: [
+    'when an address beyond loopback is to be bound without CURVE',
+    (t) => {
+      const { bus } = memoryBus(t, { transport: zeromq(), endpoints: { publish: { bind: 'tcp://*:0' } } });
       return codeOf(bus.publish('a', 1));
     },
   ],

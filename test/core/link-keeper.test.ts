@@ -261,8 +261,20 @@ test('facts that a link tells are counted under the operation', async () => {
   for (const fact of ['reconnects', 'reconnects', 'handshakeFailures', 'subscribersLeftBehind'] as const) {
     events.onFact(fact);
   }
-  const { reconnects, handshakeFailures, subscribersLeftBehind } = kernel.counters;
-  assert.deepEqual([reconnects.total, handshakeFailures.total, subscribersLeftBehind.total], [2, 1, 1]);
+  events.onFact('handshakeFailures', 'auth_failed');
+  events.onFact('handshakeFailures', 'auth_failed');
+  events.onFact('handshakeFailures', 'handshake_failed');
+  events.onFact('subscriptionsRefused');
+  const { reconnects, handshakeFailures, subscribersLeftBehind, inboundDropped } = kernel.counters;
+  assert.deepEqual([reconnects.total, handshakeFailures.total, subscribersLeftBehind.total], [2, 4, 1]);
+  const byReason = [...handshakeFailures.all()].map(({ errorType, value }) => [errorType, value]);
+  assert.deepEqual(byReason, [
+    [undefined, 1],
+    ['auth_failed', 2],
+    ['handshake_failed', 1],
+  ]);
+  const dropped = [...inboundDropped.all()].map(({ operation, errorType, value }) => [operation, errorType, value]);
+  assert.deepEqual(dropped, [['request', 'overflow', 1]]);
   assert.equal([...reconnects.all()][0]!.operation, 'request');
 });
 

@@ -342,6 +342,32 @@ describe('decodePacket', () => {
     const large = encodePacket([record('message', undefined, Buffer.alloc(9000))], stamp);
     assert.equal(reason(large, packetLimits({ maxPayloadBytes: 8999 })), 'payload-length');
     assert.equal(reason(large, packetLimits({ maxPayloadBytes: 9000 })), 'readable');
+    assert.equal(reason(large, packetLimits({ maxFrames: 1 })), 'frames');
+    assert.equal(reason(large, packetLimits({ maxFrames: 2 })), 'readable');
+    const two = encodePacket([record('message', undefined, 'a'), record('message', undefined, 'b')], stamp);
+    assert.equal(reason(two, packetLimits({ maxRecords: 1 })), 'record-count');
+  });
+
+  it('tells what is over a limit from what is malformed', () => {
+    const one = encodePacket([record('message', { a: '1', b: '2' }, 'abc')], stamp);
+    const large = encodePacket([record('message', undefined, Buffer.alloc(9000))], stamp);
+    const two = encodePacket([record('message', undefined, 'a'), record('message', undefined, 'b')], stamp);
+    const isOverLimit = (frames: readonly Uint8Array[], options: Parameters<typeof packetLimits>[0]): boolean => {
+      try {
+        decodePacket(frames, packetLimits(options));
+      } catch (error) {
+        return (error as PacketError).isOverLimit;
+      }
+      return assert.fail('it is readable');
+    };
+    assert.ok(isOverLimit(one, { maxHeaders: 1 }));
+    assert.ok(isOverLimit(one, { maxHeaderBytes: 1 }));
+    assert.ok(isOverLimit(one, { maxPayloadBytes: 2 }));
+    assert.ok(isOverLimit(two, { maxRecords: 1 }));
+    assert.ok(isOverLimit(large, { maxFrames: 1 }));
+    assert.ok(!isOverLimit([patched(simple, 4, 0, 0)], {}), 'no record at all');
+    assert.ok(!isOverLimit([patched(simple, 30, 0, 0)], {}), 'a header block of nothing');
+    assert.ok(!isOverLimit([], {}));
   });
 
   it('refuses frames that are missing, surplus or of another length than declared', () => {
@@ -352,7 +378,8 @@ describe('decodePacket', () => {
     assert.equal(reason([...frames, large]), 'extra-frames');
     assert.equal(reason([frames[0] ?? large, large.subarray(1)]), 'extra-frames');
     assert.equal(reason([simple, new Uint8Array()]), 'extra-frames');
-    assert.equal(reason([simple, ...Array<Uint8Array>(100_000).fill(large)]), 'extra-frames');
+    assert.equal(reason([simple, ...Array<Uint8Array>(255).fill(large)]), 'extra-frames');
+    assert.equal(reason([simple, ...Array<Uint8Array>(256).fill(large)]), 'frames');
   });
 
   it('accepts a frame of its own for a small payload, as other writers may choose', () => {

@@ -22,7 +22,7 @@ const CORE: Names = {
   types: `
     Admission AnyHandler AnyTopics BusDescription BusErrorCode BusErrorDetails BusOptions BusStats Call CallName CallWatcher Clock ClockTimer
     CloseOptions CloseReport CoreBusOptions Count Counters DecodedPacket DecodedRecord Delivery DocumentedMetrics EndpointChoice
-    EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Failure Gap Handler HandlerOptions HeaderValue HeadersInit
+    EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Failure Gap Handler HandlerOptions HandshakeFailure HeaderValue HeadersInit
     IncomingPacket Kind Link LinkDescription LinkEvents LinkFact LinkSpec LogLevel Logger Matching Message MessageHeaders
     MessagePattern MessagesOptions Middleware MiddlewareFunction MiddlewareHost Next OnPacket Operation OutChannel OutgoingPacket
     OutgoingRecord Overflow PacketError PacketErrorReason PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
@@ -62,7 +62,14 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       .trim()
       .split(/\s+/),
   },
-  './zeromq': { values: ['startForwarder', 'zeromq'], types: ['Forwarder', 'ForwarderOptions', 'ZeromqOptions'] },
+  './zeromq': {
+    values: ['curveKeyPair', 'startForwarder', 'zeromq'],
+    types: `
+      CurveAuthorized CurveAuthorizer CurveClientOptions CurveClients CurveDenial CurveKeyPair CurveOptions CurveServerOptions
+      Forwarder ForwarderOptions ZeromqOptions ZeromqTransport`
+      .trim()
+      .split(/\s+/),
+  },
   './memory': { values: ['memory', 'memoryHub'], types: ['MemoryHub', 'MemoryOptions'] },
   './telemetry': {
     values: ['histogramProducer', 'startTelemetry'],

@@ -103,6 +103,20 @@ test("the bus's own counts and gauges arrive under their names", async () => {
   }
 });
 
+test('failed handshakes are told apart by `error.type`, whatever link they happened to', async () => {
+  const collected = new Collected();
+  const counters = new Counters();
+  registryOf(collected.provider).attach({ system: 'zeromq', counters });
+  counters.handshakeFailures.add('publish', 'auth_failed', 2);
+  counters.handshakeFailures.add('respond', 'auth_failed', 3);
+  counters.handshakeFailures.add('respond', 'handshake_failed');
+  assert.deepEqual(await collected.lines('messagebus.handshake_failures'), [
+    `{${SYSTEM},"error.type":"auth_failed"} 5`,
+    `{${SYSTEM},"error.type":"handshake_failed"} 1`,
+    `{${SYSTEM}} 0`,
+  ]);
+});
+
 test('the semconv counts take sends and deliveries alone: attempts with their failures, and once per delivery', async () => {
   const collected = new Collected();
   const counters = new Counters();

@@ -79,7 +79,7 @@ export abstract class MemoryLink implements Link, Member {
   }
 
   refuse(): void {
-    this.tell((events) => events.onFact('handshakeFailures'));
+    this.tell((events) => events.onFact('handshakeFailures', 'handshake_failed'));
   }
 
   wants(_topic: string): boolean {

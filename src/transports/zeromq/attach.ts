@@ -5,12 +5,13 @@ import { BusError, messageOf } from '../../core/errors.ts';
 import type { LinkSpec } from '../../core/transport.ts';
 import { connectProblem, parseEndpoint, probeIpc, resolvedEndpoint } from './endpoint.ts';
 import { errnoOf } from './hand-over.ts';
+import { bindWithMode } from './ipc-mode.ts';
 
 /**
  * A closed inproc socket gives its name back a moment after close(), on another thread; nothing tells when. Usually that is
  * less than a millisecond; on an overloaded machine 650 were seen.
  */
-const INPROC_FREED_WITHIN_MS = 3000;
+const FREED_WITHIN_MS = 3000;
 
 /** What {@link attach} may be told. */
 interface AttachOptions {
@@ -18,16 +19,22 @@ interface AttachOptions {
   readonly inUseHint: string;
   /** Whether an open link has bound this inproc name: then waiting for it is in vain. */
   readonly isHeld: () => boolean;
+  /** Permissions of a bound ipc path. */
+  readonly ipcMode: number;
 }
 
 /** Binds or connects, and resolves with the endpoint that is in effect. The socket is the caller's to close if this rejects. */
-export async function attach(socket: Socket, spec: LinkSpec, { inUseHint, isHeld }: AttachOptions): Promise<string> {
+export async function attach(socket: Socket, spec: LinkSpec, options: AttachOptions): Promise<string> {
   if (spec.mode === 'connect') return attachConnect(socket, spec.endpoint);
+  const { inUseHint, isHeld, ipcMode } = options;
   const { scheme, address } = parseEndpoint(spec.endpoint);
   // A second bind of an ipc path would succeed and steal it from whoever is there.
   if (scheme === 'ipc' && (await probeIpc(address))) throw inUse(spec.endpoint, inUseHint, undefined);
   try {
-    await bind(socket, spec.endpoint, () => scheme === 'inproc' && !isHeld());
+    await bind(
+      () => bindWithMode(socket, spec.endpoint, ipcMode),
+      () => scheme === 'inproc' && !isHeld(),
+    );
   } catch (error) {
     if (errnoOf(error) === 'EADDRINUSE') throw inUse(spec.endpoint, inUseHint, error);
     const hint = 'Check that the host is an address of this machine and that the path can be written.';
@@ -36,12 +43,24 @@ export async function attach(socket: Socket, spec: LinkSpec, { inUseHint, isHeld
   return resolvedEndpoint(spec.endpoint, socket.lastEndpoint);
 }
 
-async function bind(socket: Socket, endpoint: string, mayBeFreed: () => boolean): Promise<void> {
-  const end = performance.now() + INPROC_FREED_WITHIN_MS;
+/**
+ * Drops every connection of a bound socket, which libzmq can do only together with the binding, and binds it again. Rejects
+ * with what binding threw. `disconnect` ends a binding too, at once; unbindSync() of the binding binds instead.
+ */
+export async function rebind(socket: Socket, endpoint: string, ipcMode: number): Promise<void> {
+  socket.disconnect(endpoint);
+  // The listener gives the port back on another thread.
+  await bind(
+    () => bindWithMode(socket, endpoint, ipcMode),
+    () => true,
+  );
+}
+
+async function bind(bindOnce: () => void, mayBeFreed: () => boolean): Promise<void> {
+  const end = performance.now() + FREED_WITHIN_MS;
   for (;;) {
     try {
-      // Not bind(): it runs on a pool thread, throws EBUSY at every other call meanwhile and delays close().
-      socket.bindSync(endpoint);
+      bindOnce();
       return;
     } catch (error) {
       if (errnoOf(error) !== 'EADDRINUSE' || !mayBeFreed() || performance.now() > end) throw error;

@@ -7,6 +7,7 @@
 import { XPublisher } from 'zeromq';
 import type { MessageLike } from 'zeromq';
 import type { PublishSpec } from '../../core/transport.ts';
+import { OnceAMinute } from './once-a-minute.ts';
 import { PeerLink } from './peer-link.ts';
 import { commonSocketOptions } from './settings.ts';
 import type { ZeromqSettings } from './settings.ts';
@@ -19,7 +20,7 @@ export type FanOutSpec = Omit<PublishSpec, 'onReadyProbe' | 'onSubscribersChange
 
 /** See the head of this file. */
 export abstract class FanOut extends PeerLink<XPublisher> {
-  protected readonly subscriptions: SubscriptionTable = new SubscriptionTable();
+  protected readonly subscriptions: SubscriptionTable;
   readonly #slow: SlowSubscribers;
 
   constructor(spec: FanOutSpec, settings: ZeromqSettings) {
@@ -31,6 +32,15 @@ export abstract class FanOut extends PeerLink<XPublisher> {
       verbosity: 'allSubsUnsubs',
     });
     super(socket, 'publish', spec, settings);
+    const log = new OnceAMinute(spec.clock, spec.logger);
+    this.subscriptions = new SubscriptionTable(settings.maxSubscriptions, () => {
+      spec.events.onFact('subscriptionsRefused');
+      const most = String(settings.maxSubscriptions);
+      log.warn(
+        'subscriptions',
+        `A subscription at ${this.endpoint} is too long or beyond the ${most} of \`maxSubscriptions\``,
+      );
+    });
     this.#slow = new SlowSubscribers(socket, spec);
   }
 

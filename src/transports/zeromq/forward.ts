@@ -15,7 +15,9 @@ import { systemClock } from '../../core/clock.ts';
 import type { Clock, ClockTimer } from '../../core/clock.ts';
 import type { BusError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { LinkFact, SlowSubscribers } from '../../core/transport.ts';
+import type { HandshakeFailure, LinkFact, SlowSubscribers } from '../../core/transport.ts';
+import { expectAllowed } from './bind-rules.ts';
+import type { CurveClients } from './curve-access.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { ForwarderIn, ForwarderOut } from './forward-links.ts';
 import type { ForwarderLinkSpec } from './forward-links.ts';
@@ -47,7 +49,7 @@ export interface ForwarderOptions {
   /** @default the system's */
   readonly clock?: Clock | undefined;
   /** Counts: a subscriber was left behind, a handshake failed. @default nothing is done */
-  readonly onFact?: ((fact: LinkFact) => void) | undefined;
+  readonly onFact?: ((fact: LinkFact, reason?: HandshakeFailure) => void) | undefined;
   /** A socket broke; the forwarder forwards no more. @default it is logged */
   readonly onFailure?: ((error: BusError) => void) | undefined;
 }
@@ -58,13 +60,15 @@ export interface Forwarder {
   readonly in: string;
   /** Where subscribers connect, a wildcard port resolved. */
   readonly out: string;
+  /** The clients of its CURVE server, publishers and subscribers alike. Undefined without `zeromq: { curve: { server } }`. */
+  readonly curveClients: CurveClients | undefined;
   /** Stops forwarding and resolves when both sockets are gone; idempotent. */
   close(): Promise<void>;
 }
 
 /**
  * Starts a forwarder in this process. It keeps the process alive until it is closed.
- * Rejects with BIND_FAILED; wrong options throw TypeError or RangeError.
+ * Rejects with BIND_FAILED, or INSECURE_BIND beyond loopback without CURVE; wrong options throw TypeError or RangeError.
  *
  * @example
  * ```ts
@@ -79,7 +83,10 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const settings = checkedSettings(options.zeromq);
   const base = linkSpec(options);
   // Both, before there is a socket that would have to be closed again.
-  for (const endpoint of [options.in, options.out]) parseEndpoint(endpoint);
+  for (const endpoint of [options.in, options.out]) {
+    parseEndpoint(endpoint);
+    expectAllowed({ mode: 'bind', endpoint }, settings);
+  }
   const up = new ForwarderIn({ ...base, endpoint: options.in }, settings);
   const down = new ForwarderOut({ ...base, endpoint: options.out }, settings);
   try {
@@ -96,6 +103,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   return {
     in: up.endpoint,
     out: down.endpoint,
+    curveClients: settings.curve?.clients,
     close: async () => {
       heart?.stop();
       await Promise.all([up.close(), down.close()]);

@@ -4,7 +4,9 @@
  * This file checks the options and hands each kind of link to its file. All sockets of a process share one Context unless one
  * is given. `native` is the wire format of docs/wire-format.md; `plain` talks to peers that know nothing of tracebus.
  */
-import type { Transport } from '../../core/transport.ts';
+import type { LinkSpec, Transport } from '../../core/transport.ts';
+import { expectAllowed, inprocFault } from './bind-rules.ts';
+import type { CurveClients } from './curve-access.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { checkedSettings } from './options.ts';
 import type { ZeromqOptions } from './options.ts';
@@ -13,11 +15,22 @@ import { openPuller } from './pull.ts';
 import { openPusher } from './push.ts';
 import { openRequester } from './request.ts';
 import { openResponder } from './respond.ts';
+import type { ZeromqSettings } from './settings.ts';
 import { openSubscriber } from './subscribe.ts';
 
+export { curveKeyPair } from './curve-keys.ts';
+export type { CurveKeyPair } from './curve-keys.ts';
+export type { CurveAuthorized, CurveAuthorizer, CurveClients, CurveDenial } from './curve-access.ts';
+export type { CurveClientOptions, CurveOptions, CurveServerOptions } from './curve.ts';
 export { startForwarder } from './forward.ts';
 export type { Forwarder, ForwarderOptions } from './forward.ts';
 export type { ZeromqOptions } from './options.ts';
+
+/** What {@link zeromq} makes. */
+export interface ZeromqTransport extends Transport {
+  /** The clients of its CURVE server: authorize, revoke, see who was refused. Undefined without `curve.server`. */
+  readonly curveClients: CurveClients | undefined;
+}
 
 /**
  * Makes the ZeroMQ transport. It opens nothing: sockets are made when the bus needs them.
@@ -31,10 +44,17 @@ export type { ZeromqOptions } from './options.ts';
  * await bus.close();
  * ```
  */
-export function zeromq(options: ZeromqOptions = {}): Transport {
+export function zeromq(options: ZeromqOptions = {}): ZeromqTransport {
   const settings = checkedSettings(options);
+  const opening =
+    <S extends LinkSpec, L>(open: (spec: S, settings: ZeromqSettings) => Promise<L>) =>
+    async (spec: S): Promise<L> => {
+      expectAllowed(spec, settings);
+      return open(spec, settings);
+    };
   return {
     system: 'zeromq',
+    curveClients: settings.curve?.clients,
     features: {
       wire: settings.wire,
       schemes: ['tcp', 'ipc', 'inproc'],
@@ -45,12 +65,15 @@ export function zeromq(options: ZeromqOptions = {}): Transport {
     },
     checkEndpoint: (endpoint) => {
       parseEndpoint(endpoint);
+      const fault = settings.curve === undefined ? undefined : inprocFault(endpoint);
+      if (fault !== undefined)
+        throw new RangeError(`Expected no inproc endpoint beside \`curve\`, got ${endpoint}: ${fault}`);
     },
-    openPublisher: (spec) => openPublisher(spec, settings),
-    openSubscriber: (spec) => openSubscriber(spec, settings),
-    openPusher: (spec) => openPusher(spec, settings),
-    openPuller: (spec) => openPuller(spec, settings),
-    openRequester: (spec) => openRequester(spec, settings),
-    openResponder: (spec) => openResponder(spec, settings),
+    openPublisher: opening(openPublisher),
+    openSubscriber: opening(openSubscriber),
+    openPusher: opening(openPusher),
+    openPuller: opening(openPuller),
+    openRequester: opening(openRequester),
+    openResponder: opening(openResponder),
   };
 }

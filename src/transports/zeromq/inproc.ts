@@ -112,7 +112,7 @@ export class InprocPeers {
   #meet(bound: InprocPeers): void {
     const { socket, role, spec } = this.#link;
     if (COUNTERPART[role] !== bound.#link.role) {
-      this.#tell(() => spec.events.onFact('handshakeFailures'));
+      this.#tell(() => spec.events.onFact('handshakeFailures', 'handshake_failed'));
       return;
     }
     socket.connect(spec.endpoint);

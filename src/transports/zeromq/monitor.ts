@@ -11,8 +11,9 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Event, Observer, Socket } from 'zeromq';
 import { messageOf } from '../../core/errors.ts';
 import type { ClockTimer } from '../../core/clock.ts';
-import type { LinkSpec } from '../../core/transport.ts';
+import type { HandshakeFailure, LinkSpec } from '../../core/transport.ts';
 import { backOff } from './back-off.ts';
+import { OnceAMinute } from './once-a-minute.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { PeerCount } from './peer-count.ts';
 import { recheckReceive } from './recheck.ts';
@@ -50,6 +51,7 @@ class SocketMonitor implements Monitor {
   readonly #settings: ZeromqSettings;
   readonly #count: PeerCount;
   readonly #waiting = new Set<() => void>();
+  readonly #handshakes: OnceAMinute;
   #stopped = false;
   #deafTimer: ClockTimer = undefined;
   #repairs = 0;
@@ -60,6 +62,7 @@ class SocketMonitor implements Monitor {
     this.#spec = spec;
     this.#settings = settings;
     this.#count = new PeerCount(spec.mode);
+    this.#handshakes = new OnceAMinute(spec.clock, spec.logger);
     this.available = parseEndpoint(spec.endpoint).scheme !== 'inproc';
     // Not even `end` can be awaited there: an inproc socket ends when its peer next touches its own side.
     this.ended = this.available ? context.with(ROOT_CONTEXT, () => this.#watch(socket.events)) : Promise.resolve();
@@ -131,11 +134,12 @@ class SocketMonitor implements Monitor {
 
   #onEvent(event: Event): void {
     switch (event.type) {
-      case 'handshake:error:protocol':
       case 'handshake:error:auth':
+        this.#handshakeFailed('auth_failed', event.error);
+        return;
+      case 'handshake:error:protocol':
       case 'handshake:error:other':
-        this.#spec.events.onFact('handshakeFailures');
-        this.#spec.logger.warn(`A handshake failed at ${this.#spec.endpoint}: ${messageOf(event.error)}`);
+        this.#handshakeFailed('handshake_failed', event.error);
         return;
       case 'handshake':
         this.#clearDeafTimer();
@@ -149,9 +153,20 @@ class SocketMonitor implements Monitor {
       case 'disconnect':
         if (this.#spec.mode === 'connect') this.#awaitRetry();
         break;
+      case 'close':
+        // The listener was closed to drop its connections, which emit nothing of their own.
+        if (this.#spec.mode === 'bind') this.#changed(this.#count.reset());
+        break;
       default:
     }
     this.#changed(this.#count.onEvent(event.type));
+  }
+
+  /** The event names no peer: all that can be told is where, why and how often. */
+  #handshakeFailed(reason: HandshakeFailure, error: unknown): void {
+    this.#spec.events.onFact('handshakeFailures', reason);
+    const what = reason === 'auth_failed' ? 'was refused' : 'failed';
+    this.#handshakes.warn(reason, `A handshake ${what} at ${this.#spec.endpoint}: ${messageOf(error)}`);
   }
 
   /** A connection ended: unless libzmq says that it tries again, the socket has gone deaf. */

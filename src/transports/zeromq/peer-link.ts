@@ -5,9 +5,9 @@
  * file with the options of its pattern; this file attaches it, reads it if there is something to read, and closes it.
  */
 import type { Socket } from 'zeromq';
-import { BusError } from '../../core/errors.ts';
+import { BusError, messageOf } from '../../core/errors.ts';
 import type { Link, LinkSpec } from '../../core/transport.ts';
-import { attach } from './attach.ts';
+import { attach, rebind } from './attach.ts';
 import { closeSocket, holdSocket } from './context.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { InprocPeers } from './inproc.ts';
@@ -30,6 +30,8 @@ export class PeerLink<S extends Socket> implements Link {
   #endpoint: string;
   #loop: ReadLoop | undefined = undefined;
   #closed: Promise<void> | undefined = undefined;
+  #unguard: (() => Promise<void>) | undefined = undefined;
+  #isAttached = false;
 
   protected constructor(socket: S, role: PeerRole, spec: LinkSpec, settings: ZeromqSettings) {
     this.mode = spec.mode;
@@ -59,7 +61,9 @@ export class PeerLink<S extends Socket> implements Link {
     try {
       if (this.#inproc === undefined || this.mode === 'bind') {
         const isHeld = (): boolean => this.#inproc?.nameIsHeld === true;
-        this.#endpoint = await attach(this.socket, this.#spec, { inUseHint, isHeld });
+        await this.#guard();
+        this.#endpoint = await attach(this.socket, this.#spec, { inUseHint, isHeld, ipcMode: this.settings.ipcMode });
+        this.#isAttached = true;
       }
       this.#inproc?.enter();
       return this;
@@ -110,6 +114,22 @@ export class PeerLink<S extends Socket> implements Link {
     await (this.#inproc ?? this.#monitor).connected(ended);
   }
 
+  /** Before it is bound: what decides about clients is there first. */
+  async #guard(): Promise<void> {
+    const { curve, context } = this.settings;
+    if (curve === undefined || this.mode !== 'bind') return;
+    this.#unguard = await curve.guard(context(), this.#spec, () => this.#dropPeers());
+  }
+
+  #dropPeers(): void {
+    if (!this.#isAttached || this.#closed !== undefined || this.socket.closed) return;
+    rebind(this.socket, this.#endpoint, this.settings.ipcMode).catch((error: unknown) => {
+      if (this.#closed !== undefined) return;
+      const what = `Binding again after a client was revoked failed: ${messageOf(error)}`;
+      this.#spec.events.onFailure(new BusError('BIND_FAILED', what, { endpoint: this.#endpoint, cause: error }));
+    });
+  }
+
   #closedError(): BusError {
     return new BusError('CLOSED', 'The link is closed', { endpoint: this.#endpoint });
   }
@@ -121,5 +141,6 @@ export class PeerLink<S extends Socket> implements Link {
     const settled = closeSocket(this.socket, [this.#monitor.ended, this.#loop?.stopped ?? Promise.resolve()]);
     this.#loop?.stop();
     await settled;
+    await this.#unguard?.();
   }
 }

@@ -5,6 +5,7 @@
 import type { Context } from 'zeromq';
 import type { PacketLimits } from '../../core/packet-layout.ts';
 import type { LinkSpec } from '../../core/transport.ts';
+import type { Curve, CurveSocketOptions } from './curve.ts';
 import { parseEndpoint } from './endpoint.ts';
 
 /** The checked options of one `zeromq()` transport. */
@@ -18,6 +19,15 @@ export interface ZeromqSettings {
   readonly maxMessageBytes: number;
   /** What the decoder accepts; its `maxPayloadBytes` is `maxMessageBytes`. */
   readonly limits: PacketLimits;
+  /** Prefixes that a publisher keeps account of. */
+  readonly maxSubscriptions: number;
+  /** Connections that wait to be accepted. */
+  readonly backlog: number;
+  /** Permissions of the socket file of a bound ipc path. */
+  readonly ipcMode: number;
+  readonly curve: Curve | undefined;
+  /** Binding beyond loopback without CURVE is wanted. */
+  readonly insecure: boolean;
   readonly reconnectMs: number;
   readonly reconnectMaxMs: number;
   readonly handshakeTimeoutMs: number;
@@ -27,7 +37,7 @@ export interface ZeromqSettings {
 }
 
 /** Socket options that every socket of a link has, whatever its type. */
-export interface CommonSocketOptions {
+interface CommonOptions {
   readonly context: Context;
   readonly linger: number;
   readonly reconnectInterval: number;
@@ -40,7 +50,11 @@ export interface CommonSocketOptions {
   readonly tcpKeepaliveCount: number;
   readonly maxMessageSize: number;
   readonly ipv6: boolean;
+  readonly backlog: number;
 }
+
+/** See {@link commonSocketOptions}. */
+export type CommonSocketOptions = CommonOptions & (CurveSocketOptions | object);
 
 /**
  * The options that all sockets share. A half-open connection is found by TCP keepalive (60 s idle, then 3 probes 10 s apart);
@@ -61,5 +75,7 @@ export function commonSocketOptions(spec: LinkSpec, settings: ZeromqSettings): C
     // Only where it binds: a connecting socket that meets a larger message goes deaf for ever, a binding one drops the peer.
     maxMessageSize: spec.mode === 'bind' ? settings.maxMessageBytes : -1,
     ipv6: parseEndpoint(spec.endpoint).ipv6,
+    backlog: settings.backlog,
+    ...settings.curve?.socketOptions(spec.mode, spec.endpoint),
   };
 }

@@ -29,7 +29,7 @@ export function openSubscriber(spec: ReceiveSpec, settings: ZeromqSettings): Pro
     },
     onPeerDisconnected: () => spec.events.onPeerDisconnected(),
     onFailure: (error) => spec.events.onFailure(error),
-    onFact: (fact) => spec.events.onFact(fact),
+    onFact: (fact, reason) => spec.events.onFact(fact, reason),
   };
   return new SubscribeLink({ ...spec, events }, settings, connections).open();
 }

@@ -25,16 +25,34 @@ const REMEMBERED_TOPICS = 4096;
 /** Counts by prefix. Prefixes are kept as latin1 text, so that they compare by bytes. */
 export class SubscriptionTable {
   readonly #counts = new Map<string, number>();
+  readonly #max: number;
+  readonly #onRefused: () => void;
   /** By topic, until a subscription changes. */
   readonly #wanted = new Map<string, number>();
+
+  /**
+   * @param max how many different prefixes are kept account of
+   * @param onRefused called for each that is not, for this reason or because it is too long
+   */
+  constructor(max: number, onRefused: () => void) {
+    this.#max = max;
+    this.#onRefused = onRefused;
+  }
 
   /** Takes a frame that an XPUB received. Undefined when it is none of a subscription, or ends one that was not there. */
   apply(frame: Buffer): SubscriptionChange | undefined {
     const first = frame[0];
-    if ((first !== 0 && first !== 1) || frame.length > LONGEST_PREFIX) return undefined;
-    const prefix = frame.toString('latin1', 1);
-    const before = this.#counts.get(prefix) ?? 0;
+    if (first !== 0 && first !== 1) return undefined;
+    const isTooLong = frame.length > LONGEST_PREFIX;
+    const prefix = isTooLong ? '' : frame.toString('latin1', 1);
+    const before = isTooLong ? 0 : (this.#counts.get(prefix) ?? 0);
     if (first === 0 && before === 0) return undefined;
+    // Native subscribers are counted by the heartbeats: those have a place whoever filled the others.
+    const isFull = this.#counts.size >= this.#max && prefix !== HEARTBEAT_PREFIX;
+    if (isTooLong || (before === 0 && isFull)) {
+      this.#onRefused();
+      return undefined;
+    }
     const count = first === 1 ? before + 1 : before - 1;
     if (count === 0) this.#counts.delete(prefix);
     else this.#counts.set(prefix, count);

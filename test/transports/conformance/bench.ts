@@ -43,6 +43,8 @@ export class Told {
   disconnected = 0;
   changes = 0;
   readonly facts: LinkFact[] = [];
+  /** Of the handshakes that failed. */
+  readonly reasons: (string | undefined)[] = [];
   readonly failures: BusError[] = [];
   readonly malformed: PacketError[] = [];
   readonly packets: IncomingPacket[] = [];

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { zeromq } from '../../../src/transports/zeromq/index.ts';
+import { curveKeyPair, zeromq } from '../../../src/transports/zeromq/index.ts';
 import { conformance } from '../conformance.ts';
 
 let names = 0;
@@ -24,3 +24,12 @@ conformance('zeromq over inproc', () => ({
   transport: zeromq(),
   endpoint: () => `inproc://conformance-${String(names++)}`,
 }));
+
+conformance('zeromq over tcp with CURVE', () => {
+  const [server, client] = [curveKeyPair(), curveKeyPair()];
+  const curve = {
+    server: { ...server, authorized: [client.publicKey] },
+    client: { ...client, serverKey: server.publicKey },
+  };
+  return { transport: zeromq({ curve }), endpoint: () => 'tcp://127.0.0.1:*' };
+});

@@ -43,8 +43,9 @@ export function recordedSpec(spec: Pick<LinkSpec, 'endpoint' | 'mode'> & Partial
         onFailure: (error) => {
           told.failures.push(error);
         },
-        onFact: (fact) => {
+        onFact: (fact, reason) => {
           told.facts.push(fact);
+          if (fact === 'handshakeFailures') told.reasons.push(reason);
         },
       },
       ...spec,

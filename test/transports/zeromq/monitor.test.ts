@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { Pull, Push, Subscriber, XPublisher } from 'zeromq';
+import { rebind } from '../../../src/transports/zeromq/attach.ts';
 import { closeSocket } from '../../../src/transports/zeromq/context.ts';
 import { monitorSocket } from '../../../src/transports/zeromq/monitor.ts';
 import { ManualClock } from '../../middleware/manual-clock.ts';
@@ -34,9 +35,28 @@ describe('the monitor', () => {
     await until(() => atPull.peers === 1, 'it to leave');
     pull.close();
     await until(() => atPush.peers === 0, 'the binding side to be gone');
-    assert.deepEqual([bound.told.connected, bound.told.disconnected], [2, 1]);
+    assert.deepEqual([bound.told.connected, bound.told.disconnected], [2, 2]);
     assert.deepEqual([connected.told.connected, connected.told.disconnected], [1, 1]);
   });
+
+  for (const kind of ['reads', 'only sends'] as const)
+    it(`counts no peer any more when the listener of a socket that ${kind} is closed to drop them all, and those that come back`, async (t) => {
+      const pull = rawSocket(t, kind === 'reads' ? new Pull({ linger: 0 }) : new Push({ linger: 0, sendTimeout: 0 }));
+      if (pull instanceof Pull) pull.receive().catch(() => {});
+      const { spec, told } = recordedSpec({ endpoint: TCP, mode: 'bind' });
+      const monitor = monitorSocket(pull, spec, settings);
+      pull.bindSync(TCP);
+      const endpoint = pull.lastEndpoint!;
+      for (let index = 0; index < 3; index += 1) {
+        const options = { linger: 0, reconnectInterval: 5 };
+        rawSocket(t, kind === 'reads' ? new Push(options) : new Pull(options)).connect(endpoint);
+      }
+      await until(() => monitor.peers === 3, 'three peers');
+      await rebind(pull, endpoint, 0o600);
+      await until(() => told.disconnected === 3, 'all three to be dropped');
+      await until(() => monitor.peers === 3, 'all three to be back');
+      assert.deepEqual([told.connected, told.disconnected], [6, 3]);
+    });
 
   it('counts no connection that never shakes hands, and tells of handshakes that fail', async (t) => {
     const pull = rawSocket(t, new Pull());
@@ -57,6 +77,7 @@ describe('the monitor', () => {
     await until(() => told.facts.includes('handshakeFailures'), 'the failed handshake');
     rude.destroy();
     assert.ok(lines.some((line) => line.includes('handshake failed')));
+    assert.deepEqual(new Set(told.reasons), new Set(['handshake_failed']));
     assert.deepEqual([monitor.peers, told.connected, told.disconnected], [1, 1, 0]);
   });
 

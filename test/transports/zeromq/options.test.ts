@@ -18,7 +18,12 @@ describe('the options of zeromq()', () => {
       wire: 'native',
       topic: undefined,
       maxMessageBytes: 67_108_864,
-      limits: { maxRecords: 8192, maxHeaderBytes: 16_384, maxHeaders: 64, maxPayloadBytes: 67_108_864 },
+      maxSubscriptions: 100_000,
+      backlog: 100,
+      ipcMode: 0o600,
+      curve: undefined,
+      insecure: false,
+      limits: { maxFrames: 256, maxRecords: 8192, maxHeaderBytes: 16_384, maxHeaders: 64, maxPayloadBytes: 67_108_864 },
       reconnectMs: 100,
       reconnectMaxMs: 5000,
       handshakeTimeoutMs: 5000,
@@ -30,7 +35,7 @@ describe('the options of zeromq()', () => {
   it('reach the sockets', () => {
     const context = new Context();
     const times = { reconnectMs: 1, reconnectMaxMs: 2, handshakeTimeoutMs: 3, connectTimeoutMs: 4 };
-    const settings = checkedSettings({ context, maxMessageBytes: 200_000, ...times });
+    const settings = checkedSettings({ context, maxMessageBytes: 200_000, backlog: 5, ...times });
     const expected = {
       context,
       linger: 100,
@@ -44,6 +49,7 @@ describe('the options of zeromq()', () => {
       tcpKeepaliveCount: 3,
       maxMessageSize: 200_000,
       ipv6: false,
+      backlog: 5,
     };
     assert.deepEqual(commonSocketOptions(tcp('bind'), settings), expected);
     const connecting = commonSocketOptions(tcp('connect', 'tcp://[::1]:5555'), settings);
@@ -78,6 +84,15 @@ describe('the options of zeromq()', () => {
     ['a last wait below the first', { reconnectMaxMs: 99 }, /Expected `reconnectMaxMs` to be an integer from 100/],
     ['no time for a handshake', { handshakeTimeoutMs: 0 }, /Expected `handshakeTimeoutMs` to be an integer from 1/],
     ['half a millisecond', { connectTimeoutMs: 0.5 }, /Expected `connectTimeoutMs` to be an integer from 0/],
+    ['an option that nobody knows', { insecur: true }, /Unknown option `insecur`; did you mean `insecure`\?/],
+    ['insecure as text', { insecure: 'yes' }, /Expected `insecure` to be true or false, got string/],
+    ['no frame', { maxFrames: 0 }, /Expected `maxFrames` to be an integer from 1 to 65536, got 0/],
+    ['more records than a packet can have', { maxRecords: 65_536 }, /Expected `maxRecords` to be an integer from 1/],
+    ['fewer than no headers', { maxHeaders: -1 }, /Expected `maxHeaders` to be an integer from 0/],
+    ['more header bytes than a record can have', { maxHeaderBytes: 65_536 }, /Expected `maxHeaderBytes` to be/],
+    ['no subscription', { maxSubscriptions: 0 }, /Expected `maxSubscriptions` to be an integer from 1/],
+    ['no backlog', { backlog: 0 }, /Expected `backlog` to be an integer from 1/],
+    ['permissions beyond 0o777', { ipcMode: 0o1000 }, /Expected `ipcMode` to be an integer from 0 to 511/],
   ];
   for (const [name, options, message] of bad) {
     it(`refuses ${name}`, () => {

@@ -141,7 +141,7 @@ describe('a publisher', () => {
   });
 
   it('says what it cannot bind, and that a wildcard cannot be connected to', async (t) => {
-    const bench = benchFor(t, 'tcp');
+    const bench = benchFor(t, 'tcp', { insecure: true });
     await assert.rejects(bench.publisher({ endpoint: 'ipc:///no/such/folder/x' }), { code: 'BIND_FAILED' });
     await assert.rejects(bench.publisher({ endpoint: 'tcp://192.0.2.1:5555' }), { code: 'BIND_FAILED' });
     await assert.rejects(bench.publisher({ endpoint: 'tcp://127.0.0.1:*', mode: 'connect' }), {

@@ -1,0 +1,26 @@
+/** The file of `tracebus forward --curve`. What is wrong with it is told without showing anything that it holds. */
+import { readFileSync, statSync } from 'node:fs';
+import { zeromq } from '../transports/zeromq/index.ts';
+import type { CurveOptions, CurveServerOptions } from '../transports/zeromq/index.ts';
+
+/** Others than the owner may read or write it. */
+const OPEN_TO_OTHERS = 0o077;
+
+/** Reads and checks it; throws an Error that says what is wrong. */
+export function readCurveFile(path: string): CurveOptions {
+  if (process.platform !== 'win32' && (statSync(path).mode & OPEN_TO_OTHERS) !== 0) {
+    throw new Error('The file holds a secret key and others may open it; run chmod 600 on it');
+  }
+  const text = readFileSync(path, 'utf8');
+  let server: unknown;
+  try {
+    server = JSON.parse(text);
+  } catch {
+    // The error of the parser quotes the text.
+    throw new Error('The file is not JSON');
+  }
+  const options = { server: server as CurveServerOptions };
+  // Makes no socket: it checks the keys.
+  zeromq({ curve: options });
+  return options;
+}
