@@ -5,6 +5,7 @@
 import type { Span } from '@opentelemetry/api';
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
+import type { SendContext } from './send-context.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -55,6 +56,10 @@ export interface ReceiveInit {
   readonly subscription?: string | undefined;
   /** Who it came from, as the transport tells peers apart; only the transport's word counts for cancels. */
   readonly peer?: string | undefined;
+  /** Stands for the socket that received it. */
+  readonly socket?: object | undefined;
+  /** The request that this reply answers. */
+  readonly request?: SendContext | undefined;
 }
 
 /** An incoming message: event, pushed message, request, reply or error reply. */
@@ -80,6 +85,10 @@ export class ReceiveContext implements Message {
   /** The pattern of the first subscription that matched, a low-cardinality name for the topic. */
   readonly subscription: string | undefined;
   readonly peer: string | undefined;
+  /** Stands for the socket that received it, one object for each: what a sender's numbers are compared within. */
+  readonly socket: object | undefined;
+  /** The request that this reply answers, as it was sent. */
+  readonly request: SendContext | undefined;
   /** The reply's body: what the respond handler returned. */
   result: unknown = undefined;
   /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
@@ -120,6 +129,8 @@ export class ReceiveContext implements Message {
     this.deadline = init.deadline;
     this.subscription = init.subscription;
     this.peer = init.peer;
+    this.socket = init.socket;
+    this.request = init.request;
     this.epoch = init.epoch;
     this.sequence = init.sequence;
     this.sentAtUs = init.sentAtUs;

@@ -178,6 +178,7 @@ export abstract class ReceivingChannel {
       sentAtUs: packet.sentAtUs,
       receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,
+      socket: this,
     });
     const arrival = new Arrival(this, route, this.#inHand.add(ctx));
     ctx.destination = arrival;
@@ -244,7 +245,6 @@ export abstract class ReceivingChannel {
 
   /** A message was read, and the bus has closed before a handler got it. */
   #unhandled(topic: string, ctx?: ReceiveContext): void {
-    const error = closedBefore(topic, this.endpoint);
-    this.kernel.reporter.inboundDropped(error, this.operation, ctx);
+    this.kernel.reporter.inboundDropped(closedBefore(topic, this.endpoint), this.operation, ctx);
   }
 }

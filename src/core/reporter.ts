@@ -97,7 +97,11 @@ export class Reporter {
     this.#counters.inboundDropped.add(operation, errorType(error));
     if (error.code === 'EXPIRED' || error.code === 'LATE_REPLY') {
       this.#tell({ error, operation, level: 'debug', line: error.message, context, isDropped: true });
-    } else this.report(error, operation, 'dropped', { context, level: 'warn', isDropped: true });
+    } else {
+      // Whoever refused it writes a line a minute: strangers must not fill the log.
+      const level = error.code === 'UNVERIFIED' ? 'debug' : 'warn';
+      this.report(error, operation, 'dropped', { context, level, isDropped: true });
+    }
   }
 
   outboundDropped(error: unknown, operation: Operation): void {

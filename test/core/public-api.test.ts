@@ -43,20 +43,28 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   './middleware': {
     values: [
       'CodecError',
+      'cachedKeys',
       'circuitBreaker',
+      'compress',
+      'encrypt',
+      'importKey',
       'inWorker',
       'jsonCodec',
+      'keysFromEnvironment',
+      'keysFromFile',
       'limitConcurrency',
       'metrics',
       'msgpack',
       'retry',
       'serialize',
+      'sign',
       'trace',
       'validate',
     ],
     types: `
-      AttemptOptions CallSchemas CircuitBreakerOptions Codec JsonCodecOptions MetricsOptions MsgpackModule MsgpackOptions
-      RetryBudgetOptions RetryOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
+      AttemptOptions CachedKeysOptions CallSchemas CircuitBreakerOptions Codec CompressOptions CompressionAlgorithm
+      EncryptOptions JsonCodecOptions Key KeyAlgorithm KeyAnswer KeyFileOptions KeyProvider KeyScope KeySource KeyState KeyText
+      MetricsOptions MsgpackModule MsgpackOptions ProtectDirection RetryBudgetOptions RetryOptions SignOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
       WorkerHandler WorkerMessage WorkerOptions`
       .trim()
       .split(/\s+/),
