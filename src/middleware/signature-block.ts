@@ -30,9 +30,10 @@ export interface SignatureBlock {
   readonly created: number;
   /** 16 bytes: a view of the block. */
   readonly nonce: Buffer;
-  /** The first 8 bytes of the nonce as a text that is a key of a Map, and the number after them. */
+  /** The first 8 bytes of the nonce, as a text that is a key of a Map. */
   readonly stream: string;
-  readonly number: number;
+  /** The number after them; undefined over 2^53 - 1, which no sender reaches and no window takes. */
+  readonly number: number | undefined;
   readonly signature: Buffer;
 }
 
@@ -53,15 +54,14 @@ export function readSignatureBlock(bytes: Uint8Array): SignatureBlock | undefine
   const kid = block.toString('latin1', BEFORE_KID, at);
   if (!KID_PATTERN.test(kid)) return undefined;
   const created = readU64(block, at);
-  const number = readU64(block, at + 16);
-  if (created === undefined || number === undefined) return undefined;
+  if (created === undefined) return undefined;
   return {
     alg: algorithm.alg,
     kid,
     created,
     nonce: block.subarray(at + 8, at + CREATED_AND_NONCE),
     stream: block.toString('latin1', at + 8, at + 16),
-    number,
+    number: readU64(block, at + 16),
     signature: block.subarray(at + CREATED_AND_NONCE),
   };
 }

@@ -77,10 +77,12 @@ export class Verifier {
     if (fault !== undefined) return fault;
     if (!scope.allows(ctx.pattern, ctx.topic)) return 'key_not_allowed';
     if (key.sender !== undefined && key.sender !== ctx.sender) return 'sender';
-    if (now - block.created > maxAgeMs) return 'stale';
-    if (block.created - now > maxAgeMs) return 'future';
+    const { number, stream, created } = block;
+    if (number === undefined) return 'malformed';
+    if (now - created > maxAgeMs) return 'stale';
+    if (created - now > maxAgeMs) return 'future';
     if (!this.#isSigned(ctx, block, signer)) return 'signature';
-    return this.#windowsOf(ctx).accept(`${block.stream}${block.kid}`, block.number, block.created, now);
+    return this.#windowsOf(ctx).accept(`${stream}${block.kid}`, number, created, now);
   }
 
   #isSigned(ctx: ReceiveContext, block: SignatureBlock, signer: Signer): boolean {
