@@ -10,6 +10,8 @@ import { BusError } from './errors.ts';
 import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
 import type { HeaderValue } from './header-block.ts';
 import { findHeader, unsignedHeaderBlock } from './header-scan.ts';
+import { KIND_NUMBERS } from './kinds.ts';
+import type { Kind } from './kinds.ts';
 import {
   BYTES_HEADERS,
   HEADER_ID_BY_NAME,
@@ -171,8 +173,8 @@ export class MessageHeaders {
    * What a signature covers, and encryption authenticates beside the payload: the header block of a record of this kind up to
    * the signature. Of headers that arrived these are the bytes that travelled, whatever was set or deleted since.
    */
-  coveredBlock(kind: number): Uint8Array {
-    if (!this.#arrived || this.#block === undefined) return unsignedHeaderBlock(this.encode(kind));
+  coveredBlock(kind: Kind): Uint8Array {
+    if (!this.#arrived || this.#block === undefined) return unsignedHeaderBlock(this.encode(KIND_NUMBERS[kind]));
     return unsignedHeaderBlock(this.#block.subarray(this.#start, this.#end));
   }
 

@@ -4,7 +4,6 @@
  *
  * Whoever has a key can read and write with it, and encryption alone does not stop a message from being sent a second time: use `sign` as well.
  */
-import { KIND_NUMBERS } from '../core/kinds.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -136,5 +135,5 @@ export function encrypt(options: EncryptOptions): Middleware {
 
 function associatedWith(ctx: SendContext | ReceiveContext, sender = ''): Associated {
   const { pattern, topic, headers, kind } = ctx;
-  return { pattern, topic, headers: headers.coveredBlock(KIND_NUMBERS[kind]), sender };
+  return { pattern, topic, headers: headers.coveredBlock(kind), sender };
 }

@@ -5,7 +5,6 @@
  * The order of the checks is part of the design: what is cheap comes first, and nothing that an attacker can send moves any state before
  * the signature has been verified.
  */
-import { KIND_NUMBERS } from '../core/kinds.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -75,7 +74,7 @@ export function sign(options: SignOptions): Middleware {
     const nonce = streams.next(ctx);
     const bind = nonces.boundBy(ctx);
     headers.freeze();
-    const covered = headers.coveredBlock(KIND_NUMBERS[ctx.kind]);
+    const covered = headers.coveredBlock(ctx.kind);
     headers.set('signature', signer.sign({ created: now(), nonce, pattern, topic, headers: covered, bind, payload }));
     if (ctx.kind === 'request') nonces.sent(ctx, nonce);
   };

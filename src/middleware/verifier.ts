@@ -2,7 +2,6 @@
  * Verifies one incoming message, cheap checks first: the block, the key, its algorithm, its state and dates, what it may sign, the age,
  * then the signature, and last the replay window, which only an authentic message may move.
  */
-import { KIND_NUMBERS } from '../core/kinds.ts';
 import type { BusError } from '../core/errors.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -88,7 +87,7 @@ export class Verifier {
   #isSigned(ctx: ReceiveContext, block: SignatureBlock, signer: Signer): boolean {
     const { pattern, topic, payload } = ctx;
     const { created, nonce, signature } = block;
-    const headers = ctx.headers.coveredBlock(KIND_NUMBERS[ctx.kind]);
+    const headers = ctx.headers.coveredBlock(ctx.kind);
     // One, except for a request that was repeated.
     for (const bind of this.#parts.nonces.expected(ctx)) {
       if (signer.verify({ created, nonce, pattern, topic, headers, bind, payload }, signature)) return true;
