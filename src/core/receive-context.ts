@@ -5,7 +5,6 @@
 import type { Span } from '@opentelemetry/api';
 import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
-import type { SendContext } from './send-context.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -58,8 +57,8 @@ export interface ReceiveInit {
   readonly peer?: string | undefined;
   /** Stands for the socket that received it. */
   readonly socket?: object | undefined;
-  /** The request that this reply answers. */
-  readonly request?: SendContext | undefined;
+  /** The request that this reply answers: its `SendContext`. */
+  readonly request?: object | undefined;
 }
 
 /** An incoming message: event, pushed message, request, reply or error reply. */
@@ -87,8 +86,8 @@ export class ReceiveContext implements Message {
   readonly peer: string | undefined;
   /** Stands for the socket that received it, one object for each: what a sender's numbers are compared within. */
   readonly socket: object | undefined;
-  /** The request that this reply answers, as it was sent. */
-  readonly request: SendContext | undefined;
+  /** The request that this reply answers: the very `SendContext` that it was sent with, to look things up by. */
+  readonly request: object | undefined;
   /** The reply's body: what the respond handler returned. */
   result: unknown = undefined;
   /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */

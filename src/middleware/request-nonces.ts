@@ -12,7 +12,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 /** See the head of this file. */
 export class RequestNonces {
   /** Of each attempt, the last one first: the reply to an earlier one may come during a later one. */
-  readonly #sent = new WeakMap<SendContext, readonly Buffer[]>();
+  readonly #sent = new WeakMap<object, readonly Buffer[]>();
   readonly #received = new WeakMap<ReceiveContext, Buffer>();
 
   /** A request goes out. */

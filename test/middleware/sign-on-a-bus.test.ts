@@ -10,6 +10,7 @@ import type { Middleware } from '../../src/core/middleware.ts';
 import { encrypt } from '../../src/middleware/encrypt.ts';
 import { importKey } from '../../src/middleware/import-key.ts';
 import type { Key } from '../../src/middleware/key.ts';
+import type { KeyProvider } from '../../src/middleware/key-provider.ts';
 import { metrics } from '../../src/middleware/metrics.ts';
 import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
@@ -213,6 +214,60 @@ describe('sign and encrypt on a bus', () => {
       [2],
       'what was not authentic is missing',
     );
+  });
+
+  it('change keys under load without refusing anything, one service after the other', async (t) => {
+    const transport = memory();
+    const [old, next] = [hmacKey({ kid: 'old' }), hmacKey({ kid: 'next' })];
+    const [oldSeal, nextSeal] = [aesKey({ kid: 'old' }), aesKey({ kid: 'next' })];
+    const phases: readonly (readonly Key[])[] = [
+      [old, oldSeal],
+      [old, { ...next, state: 'pending' }, oldSeal, { ...nextSeal, state: 'pending' }],
+      [{ ...old, state: 'verify' }, next, { ...oldSeal, state: 'verify' }, nextSeal],
+      [{ ...old, state: 'disabled' }, next, { ...oldSeal, state: 'disabled' }, nextSeal],
+    ];
+    const rotating = (): {
+      turn: () => void;
+      step: (make: typeof sign | typeof encrypt, alg: string) => Middleware;
+    } => {
+      let phase = 0;
+      const provider = (alg: string): KeyProvider => ({
+        get: (kid) => phases[phase]?.find((key) => key.kid === kid && key.alg === alg),
+        current: () => phases[phase]?.find((key) => key.alg === alg && key.state === undefined),
+      });
+      return {
+        turn: () => {
+          phase++;
+        },
+        step: (make, alg) => make({ keys: provider(alg) }),
+      };
+    };
+    const [one, two] = [rotating(), rotating()];
+    const stack = ({ step }: typeof one): Middleware[] => [
+      serialize(),
+      step(sign, 'hmac-sha256'),
+      step(encrypt, 'aes-256-gcm'),
+    ];
+    const { bus: responder } = memoryBus(t, { transport, audience: AUDIENCE, publish: false, stack: stack(one) });
+    const { bus: requester } = memoryBus(t, { transport, audience: AUDIENCE, publish: false, stack: stack(two) });
+    responder.respond('>', ({ body }) => body);
+    let answered = 0;
+    const load = async (): Promise<void> => {
+      const bodies = Array.from({ length: 50 }, (_, body) => body);
+      assert.deepEqual(await Promise.all(bodies.map((body) => requester.request('a', body))), bodies);
+      answered += bodies.length;
+    };
+    await load();
+    for (let phase = 1; phase < phases.length; phase++) {
+      for (const { turn } of [one, two]) {
+        // Requests are under way while the keys change, except in the last phase, which waits for them.
+        const underWay = phase < phases.length - 1 ? load() : undefined;
+        turn();
+        await underWay;
+        await load();
+      }
+    }
+    assert.deepEqual([answered, responder.stats().unverified, requester.stats().unverified], [550, 0, 0]);
   });
 
   it('are start-up errors on a plain wire and without an audience, and stay so', async (t) => {
