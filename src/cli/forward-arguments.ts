@@ -1,13 +1,15 @@
-/** The arguments of `tracebus forward`, and the text of `--help`. */
+/** The arguments of `tracebus forward`, and the text of `--help` for all commands. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../core/errors.ts';
 import { zeromq } from '../transports/zeromq/index.ts';
 import type { CurveOptions } from '../transports/zeromq/index.ts';
 import { readCurveFile } from './curve-file.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What `--help` prints. */
 export const USAGE: string = `Usage:
   tracebus forward --in <port|endpoint> --out <port|endpoint> [--host <host>] [--curve <file> | --insecure]
+  tracebus keygen hmac|ed25519|aes|curve [--kid <id>] [--env <variable>]
   tracebus --help | --version
 
 forward lets several publishers share one address. They connect to --in, subscribers connect to --out:
@@ -22,12 +24,14 @@ forward lets several publishers share one address. They connect to --in, subscri
                           the forwarder, authorized (a list of the public keys that may connect, or "any")
   --insecure              binds beyond loopback without CURVE: whoever reaches it can read and send everything
 
-Port 0 takes a free one; both addresses are printed. SIGINT and SIGTERM end it.`;
+Port 0 takes a free one; both addresses are printed. SIGINT and SIGTERM end it.
 
-/** Wrong arguments: exit code 2, with the usage. */
-export class UsageError extends Error {
-  override readonly name: string = 'UsageError';
-}
+keygen prints a new key as JSON, of a pair also its public half on a second line. Keep the first line secret:
+
+  umask 077; tracebus keygen hmac --kid orders-1 > bus-keys
+
+  --kid <id>              the id of the key (default: random)
+  --env <variable>        print an assignment for a shell or an .env file`;
 
 /** Two endpoints, and how they are protected. */
 export interface ForwardArguments {

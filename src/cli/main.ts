@@ -1,33 +1,38 @@
 #!/usr/bin/env node
 /**
- * The command line: `tracebus forward` runs a forwarder in a process of its own until it is told to stop.
+ * The command line: `tracebus forward` runs a forwarder in a process of its own until it is told to stop, `tracebus keygen` makes keys.
  *
  * Exit codes: 0 when asked to end (or to help), 1 when it could not do its work (a taken port), 2 for wrong arguments.
  */
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../core/errors.ts';
+import { curveKeyPair } from '../transports/zeromq/curve-keys.ts';
 import { startForwarder } from '../transports/zeromq/index.ts';
-import { parseForward, USAGE, UsageError } from './forward-arguments.ts';
+import { parseForward, USAGE } from './forward-arguments.ts';
 import type { ForwardArguments } from './forward-arguments.ts';
+import { keygen, parseKeygen } from './keygen.ts';
+import type { KeygenArguments } from './keygen.ts';
+import { UsageError } from './usage-error.ts';
 
 const [command, ...rest] = process.argv.slice(2);
 
 if (command === '--help' || command === '-h' || command === 'help') console.log(USAGE);
 else if (command === '--version' || command === '-v') console.log(version());
-else if (command === 'forward') start(rest);
+else if (command === 'forward') run(() => parseForward(rest), forward);
+else if (command === 'keygen') run(() => parseKeygen(rest), printKeys);
 else refuse(command === undefined ? 'A command is missing' : `There is no command ${JSON.stringify(command)}`);
 
-function start(args: string[]): void {
-  let parsed: ForwardArguments | 'help';
+function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void>): void {
+  let parsed: T | 'help';
   try {
-    parsed = parseForward(args);
+    parsed = parse();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     refuse(error.message);
     return;
   }
   if (parsed === 'help') console.log(USAGE);
-  else forward(parsed).catch(fail);
+  else work(parsed).catch(fail);
 }
 
 async function forward(endpoints: ForwardArguments): Promise<void> {
@@ -40,6 +45,10 @@ async function forward(endpoints: ForwardArguments): Promise<void> {
     forwarder.close().then(() => process.exit(0), fail);
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+async function printKeys(wanted: KeygenArguments): Promise<void> {
+  for (const line of keygen(wanted, curveKeyPair)) console.log(line);
 }
 
 function refuse(what: string): void {

@@ -249,6 +249,7 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
       gaps: counters.gaps.total,
       unrouted: counters.unrouted.total,
       no_handler: counters.noHandler.total,
+      unverified: counters.unverified.total,
       late_replies: counters.lateReplies.total,
       retries: counters.retries.total,
       subscribers_left_behind: counters.subscribersLeftBehind.total,

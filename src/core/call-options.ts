@@ -83,6 +83,7 @@ export interface BusStats {
   readonly gaps: number;
   readonly unrouted: number;
   readonly no_handler: number;
+  readonly unverified: number;
   readonly late_replies: number;
   readonly retries: number;
   readonly subscribers_left_behind: number;

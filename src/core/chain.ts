@@ -36,8 +36,9 @@ export interface Chains {
   readonly receive: Run<ReceiveContext>;
   readonly sendCancel: Run<SendContext>;
   readonly receiveCancel: Run<ReceiveContext>;
-  /** A step looks at the bytes of outgoing (incoming) messages: headers must be complete before it, trust begins after it. */
+  /** A step looks at the bytes of outgoing messages: headers must be complete before it. */
   readonly sealsPayload: boolean;
+  /** A step lets authentic messages alone through: trust begins after it. */
   readonly verifiesPayload: boolean;
   readonly serializes: boolean;
   /** Every step promises that it awaits or returns `next()`, and the built-in ones that nothing slow comes after it. */
@@ -93,7 +94,7 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
       ends.late,
     ),
     sealsPayload: sealing.length > 0,
-    verifiesPayload: verifying.length > 0,
+    verifiesPayload: receiving.some((one) => one.receive !== undefined && one.verifies === true),
     serializes,
     awaitsNext: stack.every((one) => one.send === undefined || one.awaitsNext === true),
     sendNames,

@@ -98,6 +98,8 @@ export class Counters {
   readonly handshakeFailures: Count = new Count();
   /** Messages received that no handler's pattern matched. */
   readonly noHandler: Count = new Count();
+  /** Messages that were not authentic, by the reason in place of the type of error. */
+  readonly unverified: Count = new Count();
   /** Open sockets. This and the following are gauges, which the bus provides. */
   activeConnections: () => number = () => 0;
   /** Messages that are being handled or wait for their handler. */

@@ -47,6 +47,7 @@ export type BusErrorCode =
   | 'SERIALIZE_FAILED'
   | 'TRANSPORT_FAILED'
   | 'UNSUPPORTED'
+  | 'UNVERIFIED'
   | 'VALIDATION_FAILED';
 
 /** Every code with its `error.type`, its default `retryable` and its meaning; docs/errors.md shows the same table. */
@@ -129,6 +130,11 @@ export const ERROR_CODES: Readonly<Record<BusErrorCode, ErrorCodeFacts>> = {
   SERIALIZE_FAILED: { type: 'serialize_failed', retryable: false, meaning: 'The body could not be encoded.' },
   TRANSPORT_FAILED: { type: 'transport_failed', retryable: true, meaning: 'The socket reported an error.' },
   UNSUPPORTED: { type: 'unsupported', retryable: false, meaning: 'The transport or its mode cannot do this.' },
+  UNVERIFIED: {
+    type: 'unverified',
+    retryable: false,
+    meaning: 'The message could not be authenticated: its signature, encryption or key was refused.',
+  },
   VALIDATION_FAILED: {
     type: 'validation_failed',
     retryable: false,

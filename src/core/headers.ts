@@ -9,7 +9,9 @@
 import { BusError } from './errors.ts';
 import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
 import type { HeaderValue } from './header-block.ts';
-import { findHeader } from './header-scan.ts';
+import { findHeader, unsignedHeaderBlock } from './header-scan.ts';
+import { KIND_NUMBERS } from './kinds.ts';
+import type { Kind } from './kinds.ts';
 import {
   BYTES_HEADERS,
   HEADER_ID_BY_NAME,
@@ -31,11 +33,13 @@ export type HeadersInit = Readonly<Record<string, HeaderValue>> | MessageHeaders
 export class MessageHeaders {
   #names: string[] | undefined = undefined;
   #values: HeaderValue[] | undefined = undefined;
-  /** Encoded headers, `#block[#start, #end)`, until they are decoded. */
+  /** Encoded headers, `#block[#start, #end)`; once `#names` is there they have been decoded. */
   #block: Uint8Array | undefined = undefined;
   #start = 0;
   #end = 0;
   #frozen = false;
+  /** They came in this very block, and are no copy. */
+  #arrived = false;
 
   /** Headers from a plain object's own properties, or a copy of other headers; none from undefined. */
   static from(init: HeadersInit | undefined): MessageHeaders {
@@ -53,6 +57,7 @@ export class MessageHeaders {
       headers.#block = bytes;
       headers.#start = start;
       headers.#end = end;
+      headers.#arrived = true;
     }
     return headers;
   }
@@ -69,7 +74,7 @@ export class MessageHeaders {
 
   /** The value, text or bytes, or undefined. */
   get(name: string): HeaderValue | undefined {
-    if (this.#block !== undefined) {
+    if (this.#block !== undefined && this.#names === undefined) {
       const id = HEADER_ID_BY_NAME.get(name);
       if (id !== undefined) return findHeader(id, this.#block, this.#start, this.#end);
     }
@@ -85,7 +90,8 @@ export class MessageHeaders {
 
   /** Whether there is a header of this name. */
   has(name: string): boolean {
-    if (this.#block !== undefined && HEADER_ID_BY_NAME.has(name)) return this.get(name) !== undefined;
+    if (this.#names === undefined && this.#block !== undefined && HEADER_ID_BY_NAME.has(name))
+      return this.get(name) !== undefined;
     return this.#decoded()?.includes(name) ?? false;
   }
 
@@ -145,9 +151,12 @@ export class MessageHeaders {
   /** A copy that can be changed, also of frozen headers; byte values are shared. */
   clone(): MessageHeaders {
     const copy = new MessageHeaders();
-    copy.#block = this.#block;
-    copy.#start = this.#start;
-    copy.#end = this.#end;
+    // What has been decoded needs its block no more, and a copy must not keep a packet alive.
+    if (this.#names === undefined) {
+      copy.#block = this.#block;
+      copy.#start = this.#start;
+      copy.#end = this.#end;
+    }
     copy.#names = this.#names?.slice();
     copy.#values = this.#values?.slice();
     return copy;
@@ -160,12 +169,20 @@ export class MessageHeaders {
     return encodeHeaderEntries(kind, names, this.#values);
   }
 
+  /**
+   * What a signature covers, and encryption authenticates beside the payload: the header block of a record of this kind up to
+   * the signature. Of headers that arrived these are the bytes that travelled, whatever was set or deleted since.
+   */
+  coveredBlock(kind: Kind): Uint8Array {
+    if (!this.#arrived || this.#block === undefined) return unsignedHeaderBlock(this.encode(KIND_NUMBERS[kind]));
+    return unsignedHeaderBlock(this.#block.subarray(this.#start, this.#end));
+  }
+
   #decoded(): string[] | undefined {
-    if (this.#block === undefined) return this.#names;
+    if (this.#names !== undefined || this.#block === undefined) return this.#names;
     const names: string[] = [];
     const values: HeaderValue[] = [];
     decodeHeaderBlock(this.#block.subarray(this.#start, this.#end), names, values);
-    this.#block = undefined;
     this.#names = names;
     this.#values = values;
     return names;

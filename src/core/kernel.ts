@@ -42,6 +42,7 @@ const PACKED_HWM = 256;
 export class Kernel {
   readonly serviceName: string;
   readonly transport: Transport;
+  readonly audience: string | undefined;
   readonly settings: Settings;
   readonly clock: Clock;
   readonly random: () => number;
@@ -58,6 +59,7 @@ export class Kernel {
   constructor(options: CoreBusOptions) {
     this.serviceName = options.serviceName;
     this.transport = options.transport;
+    this.audience = options.audience;
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? Math.random;
     this.logger = leveledLogger(options.logger ?? console, options.logLevel ?? 'info', options.serviceName);

@@ -47,6 +47,10 @@ export interface MiddlewareHost {
   readonly serviceName: string;
   /** The transport's system name, the value of `messaging.system.name`: `zeromq`, `memory`. */
   readonly system: string;
+  /** `plain` peers know no headers: nothing can be signed, encrypted or marked as compressed. */
+  readonly wire: 'native' | 'plain';
+  /** The bus's option `audience`. */
+  readonly audience: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
@@ -82,6 +86,13 @@ export interface Middleware {
    * forgotten rejection from ending the process. @default false
    */
   readonly awaitsNext?: boolean;
+  /**
+   * Declares that `receive`, at stage payload, throws for whatever is not authentic. The sequences of messages, by which gaps are found, then
+   * count only once they have passed it, and heartbeats, which nobody signs, move nothing. @default false
+   */
+  readonly verifies?: boolean;
+  /** Steps that this one must not stand beside: by their name, why not and what to do. */
+  readonly excludes?: Readonly<Record<string, string>>;
   /** Called once, when the bus starts. */
   attach?(host: MiddlewareHost): void;
   /** Called once, when the bus has closed. */

@@ -79,6 +79,11 @@ export interface BusOptions {
   readonly pack?: number;
   /** `true` binds the publisher at `ready()`, so that subscribers can connect before the first publish. @default false */
   readonly publish?: boolean;
+  /**
+   * What all services of one bus share: goes into signatures and encryption, so that nothing sealed for one bus is accepted by another that
+   * has the same keys. `sign` and `encrypt` need it.
+   */
+  readonly audience?: string;
   /** @default the console */
   readonly logger?: Logger;
   /** @default 'info' */
@@ -100,6 +105,12 @@ export interface CoreBusOptions extends BusOptions {
   readonly serviceName: string;
   readonly transport: Transport;
 }
+
+/** Its length goes before it wherever it is signed: 255 bytes are plenty. */
+const anAudience: Check = (value) =>
+  typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255
+    ? undefined
+    : 'a non-empty string of at most 255 bytes';
 
 const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   serviceName: aString,
@@ -129,6 +140,7 @@ const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   order: oneOf('global', 'topic'),
   pack: whole(1, DEFAULT_PACKET_LIMITS.maxRecords),
   publish: aBoolean,
+  audience: anAudience,
   logger: withMethods('a logger', 'debug', 'info', 'warn', 'error'),
   logLevel: oneOf(...LOG_LEVELS),
   logLevelNoHandler: oneOf(...LOG_LEVELS),

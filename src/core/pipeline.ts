@@ -72,10 +72,12 @@ export class Pipeline {
       reporter.report(error, operationOf(ctx), 'a middleware reported a failure', { context: ctx });
     };
     const onFailure: MiddlewareHost['onFailure'] = (listener) => reporter.listen(listener);
-    const { system } = transport;
+    const { system, features } = transport;
+    const { audience } = kernel;
+    const { wire } = features;
     try {
       for (const one of this.stack) {
-        one.attach?.({ serviceName, system, clock, logger, counters, random, report, onFailure });
+        one.attach?.({ serviceName, system, wire, audience, clock, logger, counters, random, report, onFailure });
         this.attached.push(one);
       }
     } catch (error) {

@@ -67,6 +67,10 @@ export interface ReceiveInit {
   readonly link?: boolean | undefined;
   /** Who it came from, as the transport tells peers apart; only the transport's word counts for cancels. */
   readonly peer?: string | undefined;
+  /** Stands for the socket that received it. */
+  readonly socket?: object | undefined;
+  /** The request that this reply answers: its `SendContext`. */
+  readonly request?: object | undefined;
 }
 
 /** An incoming message: event, pushed message, request, reply or error reply. */
@@ -94,6 +98,10 @@ export class ReceiveContext implements Message {
   /** The option `link` of the first subscription that gives one: a new trace that links to the sender's, or not. */
   readonly link: boolean | undefined;
   readonly peer: string | undefined;
+  /** Stands for the socket that received it, one object for each: what a sender's numbers are compared within. */
+  readonly socket: object | undefined;
+  /** The request that this reply answers: the very `SendContext` that it was sent with, to look things up by. */
+  readonly request: object | undefined;
   /** The reply's body: what the respond handler returned. */
   result: unknown = undefined;
   /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
@@ -139,6 +147,8 @@ export class ReceiveContext implements Message {
     this.subscription = init.subscription;
     this.link = init.link;
     this.peer = init.peer;
+    this.socket = init.socket;
+    this.request = init.request;
     this.epoch = init.epoch;
     this.sequence = init.sequence;
     this.sentAtUs = init.sentAtUs;

@@ -167,6 +167,7 @@ export abstract class ReceivingChannel {
       receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,
       link: route.link,
+      socket: this,
     });
     ctx.missed = this.missed;
     this.missed = 0;

@@ -106,7 +106,11 @@ export class Reporter {
     this.#counters.inboundDropped.add(operation, errorType(error));
     if (EVERYDAY.has(error.code)) {
       this.#tell({ error, operation, level: 'debug', line: error.message, context, isDropped: true });
-    } else this.report(error, operation, 'dropped', { context, level: 'warn', isDropped: true });
+    } else {
+      // Whoever refused it writes a line a minute: strangers must not fill the log.
+      const level = error.code === 'UNVERIFIED' ? 'debug' : 'warn';
+      this.report(error, operation, 'dropped', { context, level, isDropped: true });
+    }
   }
 
   /** A message of a topic that no handler is registered for. */

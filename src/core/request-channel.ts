@@ -171,6 +171,8 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
       sequence,
       sentAtUs: packet.sentAtUs,
       receivedAt: clock.now(),
+      socket: this,
+      request: wait.ctx,
     });
     ctx.destination = this;
     ctx.call = wait;

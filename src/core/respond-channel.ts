@@ -145,6 +145,7 @@ export class RespondChannel {
       deadline: Number.isFinite(timeoutMs) ? receivedAt + timeoutMs : undefined,
       subscription: route?.subscribers.find(({ handler }) => handler !== undefined)?.pattern,
       peer: peer.id,
+      socket: this,
     });
   }
 

@@ -51,6 +51,8 @@ export const ATTR = {
   errorType: 'error.type',
   /** On the event of a retry: the attempt that failed, from 1. */
   attempt: 'messagebus.attempt',
+  /** Why a message was not authentic: from a closed list, see docs/security.md. */
+  reason: 'messagebus.reason',
   /** On the event of a gap: how many messages were missed. */
   missed: 'messagebus.missed',
   /** On the span of a rejected message: how many were rejected since the last such span and got none. */
@@ -61,6 +63,7 @@ const { systemName, operationName, operationType, destinationName, destinationTe
 const DESTINATION = [destinationName, destinationTemplate] as const;
 const SERVER = [ATTR.serverAddress, ATTR.serverPort] as const;
 const RPC = [ATTR.rpcSystemName, ATTR.rpcMethod] as const;
+const UNVERIFIED = [operationName, ATTR.reason] as const;
 
 /** What a metric is. */
 export interface MetricFacts {
@@ -103,6 +106,7 @@ export type CounterMetric =
   | 'coolDowns'
   | 'handshakeFailures'
   | 'noHandler'
+  | 'unverified'
   | 'sentMessages'
   | 'consumedMessages';
 
@@ -163,6 +167,7 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
     operationName,
     ...DESTINATION,
   ]),
+  unverified: counter('messagebus.unverified', '{message}', 'Messages that were not authentic.', UNVERIFIED),
 
   sentMessages: counter('messaging.client.sent.messages', '{message}', 'Messages that a producer attempted to send.', [
     operationName,

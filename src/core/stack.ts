@@ -28,11 +28,22 @@ export function checkStack(stack: readonly Middleware[]): void {
       }
       serializer = name;
     }
+    if (middleware.verifies === true && stage !== 'payload') {
+      throw invalid(
+        `Middleware "${name}" verifies at stage "${stage}"`,
+        'Verify at stage payload: what stands before it trusts nothing.',
+      );
+    }
     if (middleware.repeatable !== undefined && stage !== 'body') {
       throw invalid(
         `Middleware "${name}" repeats at stage "${stage}"`,
         'Repeat at stage body: from there every later stage runs afresh for each attempt.',
       );
+    }
+  }
+  for (const { name, excludes = {} } of stack) {
+    for (const [other, why] of Object.entries(excludes)) {
+      if (names.has(other)) throw invalid(`"${name}" cannot stand beside "${other}"`, why);
     }
   }
 }

@@ -23,14 +23,15 @@ export class MetricSeries {
   readonly #points = new Map<string, Point>();
   readonly #takesOperation: boolean;
   readonly #takesDestination: boolean;
-  readonly #takesErrorType: boolean;
+  /** Some counts are by reason in place of the type of error. */
+  readonly #errorAttribute: string | undefined;
   readonly #isRpc: boolean;
 
   constructor({ attributes }: MetricFacts) {
     this.#takesOperation = attributes.includes(ATTR.operationName);
     this.#isRpc = attributes.includes(ATTR.rpcMethod);
     this.#takesDestination = this.#isRpc || attributes.includes(ATTR.destinationName);
-    this.#takesErrorType = attributes.includes(ATTR.errorType);
+    this.#errorAttribute = [ATTR.errorType, ATTR.reason].find((name) => attributes.includes(name));
   }
 
   /** Every series so far; none ever disappears. */
@@ -41,7 +42,7 @@ export class MetricSeries {
   /** The point of these attributes; with none, the base series of the system. */
   point(system: string, series: Partial<Series> = {}): Point {
     const operation = this.#takesOperation ? series.operation : undefined;
-    const errorType = this.#takesErrorType ? series.errorType : undefined;
+    const errorType = this.#errorAttribute === undefined ? undefined : series.errorType;
     let destination = this.#takesDestination ? series.destination : undefined;
     let key = keyOf(system, operation, destination, errorType);
     if (destination !== undefined && !this.#points.has(key) && this.#points.size >= SERIES_CAP) {
@@ -54,7 +55,7 @@ export class MetricSeries {
       [ATTR.systemName]: system,
       ...(operation === undefined ? {} : { [ATTR.operationName]: operation }),
       ...this.#destinationAttributes(destination),
-      ...(errorType === undefined ? {} : { [ATTR.errorType]: errorType }),
+      ...(errorType === undefined || this.#errorAttribute === undefined ? {} : { [this.#errorAttribute]: errorType }),
     });
     const made: Point = { attributes, closed: 0, live: 0 };
     this.#points.set(key, made);

@@ -21,6 +21,7 @@ export const COUNTS: Readonly<Record<CounterMetric, (counters: Counters) => Iter
   coolDowns: ({ coolDowns }) => coolDowns.all(),
   handshakeFailures: ({ handshakeFailures }) => handshakeFailures.all(),
   noHandler: ({ noHandler }) => noHandler.all(),
+  unverified: ({ unverified }) => unverified.all(),
   // Attempts: what was accepted, and what was given up, with its error.
   sentMessages: ({ sent, outboundDropped }) => [...sent.all(), ...outboundDropped.all()].filter(isSend),
   consumedMessages: ({ received }) => [...received.all()].filter(isDelivery),

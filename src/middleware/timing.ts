@@ -35,7 +35,12 @@ export class Timing implements StartWatch {
   /** Runs the rest of the chain and records how long it took. */
   measure(ctx: ReceiveContext | SendContext, next: Next): Promise<void> {
     const startedAt = this.#clock.now();
-    const running = next();
+    let running: Promise<void>;
+    try {
+      running = next();
+    } catch (error) {
+      running = Promise.reject(error as Error);
+    }
     if (running !== DONE) return this.#measured(running, ctx, startedAt);
     this.#done.record(this.#secondsSince(startedAt));
     return DONE;

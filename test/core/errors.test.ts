@@ -12,9 +12,11 @@ import type { Middleware, MiddlewareFunction, MiddlewareHost, Stage } from '../.
 import { OutgoingPacket } from '../../src/core/outgoing-packet.ts';
 import { circuitBreaker } from '../../src/middleware/circuit-breaker.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
+import { sign } from '../../src/middleware/sign.ts';
 import { validate } from '../../src/middleware/validate.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
+import { hmacKey } from '../middleware/keys-for-tests.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 import type { Rig, RigOptions, Told } from '../support/memory-bus.ts';
 import { codeOf, deferred, memoryBus, RecordingLogger } from '../support/memory-bus.ts';
@@ -136,6 +138,7 @@ const GOLDEN: readonly string[] = [
   'SERIALIZE_FAILED serialize_failed',
   'TRANSPORT_FAILED transport_failed',
   'UNSUPPORTED unsupported',
+  'UNVERIFIED unverified',
   'VALIDATION_FAILED validation_failed',
 ];
 
@@ -546,6 +549,21 @@ const OCCURRENCES: Readonly<Record<BusErrorCode, Occurrence>> = {
       const { bus } = memoryBus(t, { transport: zeromq({ wire: 'plain' }), endpoints, publish: false });
       bus.subscribe('a', () => undefined);
       return codeOf(bus.ready());
+    },
+  ],
+  UNVERIFIED: [
+    'when a request is not signed and has to be',
+    (t) => {
+      const transport = memory();
+      const { bus: responder } = memoryBus(t, {
+        transport,
+        publish: false,
+        audience: 'test',
+        stack: [serialize(), sign({ keys: [hmacKey()], direction: 'receive' })],
+      });
+      const { bus } = memoryBus(t, { transport, publish: false });
+      responder.respond('a', () => 1);
+      return codeOf(bus.request('a', 1));
     },
   ],
   VALIDATION_FAILED: [

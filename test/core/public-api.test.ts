@@ -43,21 +43,30 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   './middleware': {
     values: [
       'CodecError',
+      'cachedKeys',
       'circuitBreaker',
+      'compress',
+      'encrypt',
+      'importKey',
       'inWorker',
       'jsonCodec',
+      'keysFromEnvironment',
+      'keysFromFile',
       'limitConcurrency',
       'logs',
       'metrics',
       'msgpack',
       'retry',
       'serialize',
+      'sign',
       'trace',
       'validate',
     ],
     types: `
-      AttemptOptions CallSchemas CircuitBreakerOptions Codec HistogramProducer JsonCodecOptions LogRecord LogsOptions MetricsOptions MsgpackModule MsgpackOptions
-      RecordLogger RecordLoggerProvider RetryBudgetOptions RetryOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
+      AttemptOptions CachedKeysOptions CallSchemas CircuitBreakerOptions Codec CompressOptions CompressionAlgorithm
+      EncryptOptions HistogramProducer JsonCodecOptions Key KeyAlgorithm KeyAnswer KeyFileOptions KeyProvider KeyScope KeySource KeyState KeyText
+      LogRecord LogsOptions MetricsOptions MsgpackModule MsgpackOptions ProtectDirection RecordLogger RecordLoggerProvider RetryBudgetOptions
+      RetryOptions SignOptions StandardIssue StandardResult StandardSchema TopicSchemas TraceOptions ValidateOptions
       WorkerHandler WorkerMessage WorkerOptions`
       .trim()
       .split(/\s+/),

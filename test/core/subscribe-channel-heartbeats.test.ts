@@ -67,8 +67,16 @@ test('a heartbeat shows what was lost at the end', async (t) => {
   await until(() => seen.length === 2, 'both messages');
 });
 
+test('a payload step that does not verify, as compression, leaves heartbeats their meaning', async (t) => {
+  const unpack: Middleware = { name: 'unpack', stage: 'payload', receive: (_ctx, next) => next() };
+  const { send, beat, missed } = await scene(t, [serialize(), unpack]);
+  await send('a.b', 1, '1');
+  await beat([['a.b', EPOCH, 4]]);
+  assert.equal(missed(), 3);
+});
+
 test('where messages are verified a heartbeat, which is not, moves nothing', async (t) => {
-  const verify: Middleware = { name: 'verify', stage: 'payload', receive: (_ctx, next) => next() };
+  const verify: Middleware = { name: 'verify', stage: 'payload', verifies: true, receive: (_ctx, next) => next() };
   const { send, beat, missed, seen } = await scene(t, [serialize(), verify]);
   await send('a.b', 1, '1');
   await until(() => seen.length === 1, 'the first');

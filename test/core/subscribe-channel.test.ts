@@ -477,6 +477,7 @@ test('where a step verifies payloads, only verified messages move the watch', as
   const verify: Middleware = {
     name: 'verify',
     stage: 'payload',
+    verifies: true,
     async receive(ctx, next) {
       await turns(3);
       if (ctx.payload.toString() === 'forged') throw new BusError('REJECTED', 'forged');

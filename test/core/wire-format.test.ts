@@ -56,6 +56,12 @@ describe('docs/wire-format.md', () => {
     assert.equal(fenced('python'), read('test/interop/decode_packet.py'));
   });
 
+  it('shows the vectors that the formats are tested with', () => {
+    const tested = read('test/middleware/signer.test.ts');
+    for (const name of ['hmac', 'ed25519', 'sealed'])
+      assert.ok(tested.includes(`'${fenced(`hex ${name}`).trim()}'`), name);
+  });
+
   it('lists every kind and every well-known header with its number', () => {
     for (const [kind, number] of Object.entries(KIND_NUMBERS)) {
       assert.match(page, new RegExp(`^\\| +${String(number)} \\| ${kind} +\\|`, 'm'));

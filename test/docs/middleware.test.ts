@@ -7,8 +7,10 @@ const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const page = read('docs/middleware.md');
 
-test('the complete example on the page is the one that runs', () => {
-  assert.ok(page.includes(`\`\`\`ts\n${read('examples/04-your-own-middleware.ts')}\`\`\``));
+test('the complete examples on the page are those that run', () => {
+  for (const name of ['04-your-own-middleware', '09-your-own-signer', '10-your-own-encryption']) {
+    assert.ok(page.includes(`\`\`\`ts\n${read(`examples/${name}.ts`)}\`\`\``), name);
+  }
 });
 
 test('everything that is exported is on the page', () => {

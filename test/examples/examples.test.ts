@@ -72,6 +72,26 @@ describe('the examples', () => {
     assert.equal(lines[1], 'POST /orders 202');
   });
 
+  it('08 signs and encrypts: who has the keys gets the message, who has others gets nothing', async () => {
+    const lines = (await run('08-signed-and-encrypted.ts')).trim().split('\n').sort();
+    assert.equal(lines[0], 'dashboard: price.tick {"symbol":"BTC","price":43210.5}');
+    assert.match(lines[1] ?? '', /^stranger: BusError: UNVERIFIED: the message could not be authenticated/);
+    assert.equal(lines.length, 2);
+  });
+
+  it('09 has a signer of your own', async () => {
+    assert.equal(await run('09-your-own-signer.ts'), 'the shop is told { left: 3 }\nthe stranger is told REJECTED\n');
+  });
+
+  it('10 has an encryption of your own', async () => {
+    assert.deepEqual((await run('10-your-own-encryption.ts')).trim().split('\n'), [
+      'request on the wire is hidden',
+      "the responder reads { number: '4242 4242 4242 4242' }",
+      'reply on the wire is hidden',
+      'the caller reads { paid: true }',
+    ]);
+  });
+
   it('the quick start of the predecessor works line by line', async () => {
     // The text is what a user copies; only its ports are moved out of the way of whatever runs here.
     const ports = [await freePort(), await freePort(), await freePort()].map(String);

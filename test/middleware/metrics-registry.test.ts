@@ -15,7 +15,7 @@ test('every metric of the tables that the bus owns is there from the start, with
   const own = [...Object.values(COUNTER_METRICS), ...Object.values(GAUGE_METRICS)].filter(({ name }) =>
     name.startsWith('messagebus.'),
   );
-  assert.equal(own.length, 21);
+  assert.equal(own.length, 22);
   for (const { name, unit, description, instrument } of own) {
     const metric = metrics.get(name);
     assert.ok(metric !== undefined, name);
@@ -87,6 +87,7 @@ test("the bus's own counts and gauges arrive under their names", async () => {
     'messagebus.cool_downs': counters.coolDowns,
     'messagebus.handshake_failures': counters.handshakeFailures,
     'messagebus.no_handler': counters.noHandler,
+    'messagebus.unverified': counters.unverified,
   };
   Object.values(counts).forEach((count, index) => {
     count.add(undefined, undefined, index + 1);

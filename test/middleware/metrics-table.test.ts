@@ -49,7 +49,8 @@ const ROWS: readonly Row[] = [
   ['messagebus.subscribers_left_behind', 'counter', '{event}', '', 'messagebus_subscribers_left_behind_total'],
   ['messagebus.reconnects', 'counter', '{reconnect}', '', 'messagebus_reconnects_total'],
   ['messagebus.cool_downs', 'counter', '{event}', OPERATION, 'messagebus_cool_downs_total'],
-  ['messagebus.handshake_failures', 'counter', '{failure}', '', 'messagebus_handshake_failures_total'],
+  ['messagebus.unverified', 'counter', '{message}', `${OPERATION} messagebus.reason`, 'messagebus_unverified_total'],
+  ['messagebus.handshake_failures', 'counter', '{failure}', 'error.type', 'messagebus_handshake_failures_total'],
   ['messagebus.no_handler', 'counter', '{message}', TOPIC, 'messagebus_no_handler_total'],
   [
     'messaging.client.sent.messages',

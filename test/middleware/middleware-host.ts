@@ -9,6 +9,8 @@ export function middlewareHost(init: Partial<MiddlewareHost> = {}): MiddlewareHo
   return {
     serviceName: 'test',
     system: 'zeromq',
+    wire: 'native',
+    audience: undefined,
     clock: systemClock,
     logger: silent,
     counters: new Counters(),

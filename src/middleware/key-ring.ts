@@ -1,0 +1,56 @@
+/** The keys of one step: asks the provider, and keeps what the step has made of each key (its MAC, its sessions). */
+import { BusError } from '../core/errors.ts';
+import type { SendContext } from '../core/send-context.ts';
+import type { Key, KeyAlgorithm } from './key.ts';
+import type { KeyAnswer, KeyProvider } from './key-provider.ts';
+import { expectKey } from './import-key.ts';
+import { scopeOf } from './key-scope.ts';
+
+/** See the head of this file. */
+export class KeyRing<T extends object> {
+  readonly provider: KeyProvider;
+  readonly #algorithms: readonly KeyAlgorithm[];
+  readonly #make: (key: Key) => T;
+  readonly #made = new WeakMap<Key, T>();
+
+  /** `make`: called once for each key, which is of one of these algorithms. */
+  constructor(provider: KeyProvider, algorithms: readonly KeyAlgorithm[], make: (key: Key) => T) {
+    this.provider = provider;
+    this.#algorithms = algorithms;
+    this.#make = make;
+  }
+
+  /** What was made of the key; undefined where there is none, or one that does something else. */
+  get(kid: string): T | undefined | Promise<T | undefined> {
+    return this.#use(this.provider.get(kid));
+  }
+
+  /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none */
+  current(ctx: SendContext, now: number): T | Promise<T> {
+    const chosen = (key: Key | undefined): T => {
+      const made = key !== undefined && scopeOf(key).mayStart(ctx.pattern, ctx.topic, now) ? this.#of(key) : undefined;
+      if (made !== undefined) return made;
+      throw new BusError('REJECTED', `there is no key for ${this.#algorithms.join(' or ')} to send this with`, {
+        topic: ctx.topic,
+        hint: 'Give the step a primary key whose topics, roles and dates fit.',
+      });
+    };
+    const answer = this.provider.current(ctx.topic, ctx.pattern);
+    return answer instanceof Promise ? answer.then(chosen) : chosen(answer);
+  }
+
+  #use(answer: KeyAnswer): T | undefined | Promise<T | undefined> {
+    if (answer instanceof Promise) return answer.then((key) => (key === undefined ? undefined : this.#of(key)));
+    return answer === undefined ? undefined : this.#of(answer);
+  }
+
+  #of(key: Key): T | undefined {
+    let made = this.#made.get(key);
+    if (made === undefined) {
+      expectKey(key);
+      if (!this.#algorithms.includes(key.alg)) return undefined;
+      this.#made.set(key, (made = this.#make(key)));
+    }
+    return made;
+  }
+}
