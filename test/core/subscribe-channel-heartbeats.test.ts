@@ -164,6 +164,7 @@ test('where messages are verified the gap is found by the verified one, however 
   const verify: Middleware = {
     name: 'verify',
     stage: 'payload',
+    verifies: true,
     receive: (ctx, next) => {
       if (ctx.sequence === 3) throw new BusError('REJECTED', 'forged');
       return next();

@@ -37,7 +37,7 @@ function delaying(stage: Stage, refuses: 'send' | 'receive' | 'neither' = 'neith
     if (ctx.direction === refuses && ctx.headers.has('x-refused')) throw new Error('refused');
     await next();
   };
-  return { name: `delaying-${stage}`, stage, send: step, receive: step };
+  return { name: `delaying-${stage}`, stage, verifies: stage === 'payload', send: step, receive: step };
 }
 
 /** Sender and receiver, both with steps that delay, joined by every pattern. */

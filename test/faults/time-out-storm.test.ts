@@ -40,7 +40,11 @@ interface Stats {
 test('10,000 requests, slow, late, doubled and made-up replies, callers that give up: nobody gets the reply of another', async (t) => {
   const peer = new PeerProcess(t, 'rude-responder');
   const { endpoint } = await peer.next<{ endpoint: string }>('its endpoint');
-  const { bus } = party(t, 'asker', { endpoints: { request: { connect: [endpoint] } } });
+  const { bus } = party(t, 'asker', {
+    endpoints: { request: { connect: [endpoint] } },
+    // Where a busy machine stalls for longer than these waits, nothing arrives for a whole call: that is cool-down.test.ts's matter.
+    failedSocketCooldownMs: 0,
+  });
   // Before the storm, so that its first wave does not time out while the code is still being compiled.
   const warmUp = IN_FLIGHT;
   await inParallel(warmUp, warmUp, async () => {
@@ -111,7 +115,6 @@ test('handlers whose callers have given up notice it, no request runs twice, and
   });
   const asker = party(t, 'asker', {
     endpoints: { request: { connect: [await addressOf(responder.bus, 'respond')] } },
-    // Where a busy machine stalls for longer than these waits, nothing arrives for a whole call: that is cool-down.test.ts's matter.
     failedSocketCooldownMs: 0,
   });
   const warmUp = POLITE_IN_FLIGHT;
