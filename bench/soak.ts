@@ -1,0 +1,224 @@
+/**
+ * `npm run bench:soak`: does memory stay flat? At half of full load for most of the time, then at full load beside a subscriber that stands
+ * still, a handler that is slow and a responder that has died; and do queues stop at their marks, in messages and in bytes? Ends with 1
+ * when a bound is violated.
+ *
+ *   --minutes N      10 by default      --markdown FILE   fills the place of the soak in a page
+ */
+import { parseArgs } from 'node:util';
+import { commit, machine } from './machine.ts';
+import { PeerProcess } from './peer-process.ts';
+import type { SoakPart, SoakSpec } from './peers/soak.ts';
+import { figure, fillMarkers, tableOf } from './report.ts';
+import { trendOf, violations } from './soak-bounds.ts';
+import type { Sample } from './soak-bounds.ts';
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, markdown: { type: 'string' } },
+});
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) throw new RangeError(`Expected --minutes to be a number above 0, got ${values.minutes}`);
+
+/** One part of the soak: who takes part, and how it is driven. */
+interface Scene {
+  readonly title: string;
+  /** Its share of the time. */
+  readonly share: number;
+  /** Binds; the first address. */
+  readonly first: SoakPart;
+  readonly others: readonly SoakPart[];
+  /** Who is given the pace. */
+  readonly driver: SoakPart;
+  /** A share of what it can do at full speed, or all of it. */
+  readonly load: 0.5 | 1;
+  /** Ends, at once and without a word, before the samples begin. */
+  readonly dies?: SoakPart;
+}
+
+const SCENES: readonly Scene[] = [
+  {
+    title: 'publish/subscribe at half load',
+    share: 0.45,
+    first: 'publisher',
+    others: ['subscriber'],
+    driver: 'publisher',
+    load: 0.5,
+  },
+  {
+    title: 'request/respond at half load',
+    share: 0.2,
+    first: 'responder',
+    others: ['requester'],
+    driver: 'requester',
+    load: 0.5,
+  },
+  {
+    title: 'full load, a subscriber that stands still',
+    share: 0.1,
+    first: 'publisher',
+    others: ['subscriber', 'blocking-subscriber'],
+    driver: 'publisher',
+    load: 1,
+  },
+  {
+    title: 'full load, a slow handler',
+    share: 0.1,
+    first: 'publisher',
+    others: ['subscriber', 'slow-handler'],
+    driver: 'publisher',
+    load: 1,
+  },
+  {
+    title: 'full load, a dead responder',
+    share: 0.1,
+    first: 'responder',
+    others: ['requester'],
+    driver: 'requester',
+    load: 1,
+    dies: 'responder',
+  },
+];
+
+const SAMPLES = 60;
+const CALIBRATION_MS = 3000;
+const BYTES = 100;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const mib = (bytes: number): string => `${figure(bytes / 2 ** 20)} MiB`;
+
+const start = (spec: SoakSpec): Promise<PeerProcess> =>
+  PeerProcess.startScript('soak', JSON.stringify(spec), ['--expose-gc']);
+
+const HEAD = [
+  'scene',
+  'process',
+  'messages or calls',
+  'heap growth',
+  'external growth',
+  'RSS',
+  'last / first quarter',
+  '',
+];
+const rows: string[][] = [];
+const faults: string[] = [];
+
+async function play(scene: Scene): Promise<void> {
+  console.log(`\n${scene.title}`);
+  const peers = new Map<SoakPart, PeerProcess>();
+  try {
+    peers.set(scene.first, await start({ part: scene.first, address: '', bytes: BYTES }));
+    const address = peers.get(scene.first)?.address ?? '';
+    for (const part of scene.others) peers.set(part, await start({ part, address, bytes: BYTES }));
+    const driver = peers.get(scene.driver) as PeerProcess;
+    await driver.ask(`pace ${scene.load === 1 ? '0' : String((await fullSpeed(driver)) * scene.load)}`);
+    if (scene.dies !== undefined) {
+      await pause(CALIBRATION_MS);
+      await peers.get(scene.dies)?.kill();
+      peers.delete(scene.dies);
+    }
+    const samples = await watch(peers, minutes * 60_000 * scene.share);
+    for (const [part, { list, done }] of samples) judge(scene, part, list, done);
+  } finally {
+    await Promise.all([...peers.values()].map((peer) => peer.kill()));
+  }
+}
+
+/** What the driver can do in a second. */
+async function fullSpeed(driver: PeerProcess): Promise<number> {
+  await driver.ask('pace 0');
+  await pause(CALIBRATION_MS);
+  const before = Number((await driver.ask('sample'))['done']);
+  const started = performance.now();
+  await pause(CALIBRATION_MS);
+  const after = Number((await driver.ask('sample'))['done']);
+  return ((after - before) / (performance.now() - started)) * 1000;
+}
+
+interface Watched {
+  readonly list: Sample[];
+  done: number;
+}
+
+async function watch(peers: ReadonlyMap<SoakPart, PeerProcess>, ms: number): Promise<Map<SoakPart, Watched>> {
+  const watched = new Map<SoakPart, Watched>([...peers.keys()].map((part) => [part, { list: [], done: 0 }]));
+  const started = performance.now();
+  for (let i = 0; i < SAMPLES; i++) {
+    await pause(Math.max(0, (ms * (i + 1)) / SAMPLES - (performance.now() - started)));
+    for (const [part, peer] of peers) {
+      const reply = await peer.ask('sample');
+      const at = watched.get(part) as Watched;
+      at.done = Number(reply['done']) + Number(reply['failed']);
+      const [heapUsed, external, rss] = ['heapUsed', 'external', 'rss'].map((name) => Number(reply[name]));
+      at.list.push({ seconds: (performance.now() - started) / 1000, heapUsed, external, rss } as Sample);
+    }
+  }
+  return watched;
+}
+
+function judge(scene: Scene, part: SoakPart, samples: readonly Sample[], done: number): void {
+  const trend = trendOf(samples);
+  const externalMean = samples.reduce((sum, { external }) => sum + external, 0) / samples.length;
+  const broken = violations(trend, externalMean);
+  if (done === 0) broken.push('did nothing');
+  faults.push(...broken.map((fault) => `${scene.title}, ${part}: ${fault}`));
+  const growth = [mib(trend.heapGrowth), mib(trend.externalGrowth)];
+  const row = [
+    scene.title,
+    part,
+    figure(done),
+    ...growth,
+    mib(trend.rssMean),
+    figure(trend.rssRatio),
+    broken.join(', '),
+  ];
+  row[row.length - 1] = broken.length === 0 ? 'flat' : `**${broken.join(', ')}**`;
+  rows.push(row);
+  console.log(`  ${row.slice(1).join(', ')}`);
+}
+
+/** The marks of the queue: `hwmOutbound` messages, `maxQueueBytes` bytes. */
+const MARKS = [
+  { bytes: 1024, most: 1000, of: '1,000 messages of 1 KB' },
+  // Some bytes of each message are not payload; the one that crosses the mark still fits.
+  { bytes: 1_000_000, most: Math.ceil(67_108_864 / 1_000_000), of: '64 MiB in messages of 1 MB' },
+];
+const MARK_HEAD = ['queue mark', 'most that was queued', 'RSS of the publisher', ''];
+const markRows: string[][] = [];
+
+/** Thousands of callers publish to a subscriber whose process is stopped: the queue must fill up to its mark, and no further. */
+async function fillQueue({ bytes, most, of }: (typeof MARKS)[number]): Promise<void> {
+  const publisher = await start({ part: 'waiting-publisher', address: '', bytes });
+  const subscriber = await start({ part: 'subscriber', address: publisher.address, bytes });
+  try {
+    subscriber.suspend();
+    await publisher.ask('pace 0');
+    let [mostQueued, rss] = [0, 0];
+    for (let i = 0; i < 20; i++) {
+      await pause(500);
+      const reply = await publisher.ask('sample');
+      mostQueued = Number(reply['mostQueued']);
+      rss = Math.max(rss, Number(reply['rss']));
+    }
+    const verdict =
+      mostQueued > most ? `**more than ${figure(most)}**` : mostQueued < most * 0.9 ? '**never filled**' : 'bounded';
+    if (verdict !== 'bounded') faults.push(`queue of ${of}: ${String(mostQueued)} messages`);
+    markRows.push([of, String(mostQueued), mib(rss), verdict]);
+    console.log(`  ${of}: ${String(mostQueued)} queued, RSS ${mib(rss)}: ${verdict}`);
+  } finally {
+    await Promise.all([publisher.kill(), subscriber.kill()]);
+  }
+}
+
+console.log(machine());
+for (const scene of SCENES) await play(scene);
+console.log('\nqueues of a publisher that waits for a stopped subscriber');
+for (const mark of MARKS) await fillQueue(mark);
+
+const section = [
+  `${machine()}; commit ${commit()}; ${figure(minutes)} minutes.`,
+  tableOf(HEAD, rows),
+  tableOf(MARK_HEAD, markRows),
+].join('\n\n');
+console.log(`\n${section}`);
+if (values.markdown !== undefined) await fillMarkers(values.markdown, 'bench:soak', section);
+for (const fault of faults) console.error(`violated: ${fault}`);
+if (faults.length > 0) process.exitCode = 1;
