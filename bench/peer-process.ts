@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from './children.ts';
 
 /** Figures, percentiles, an address. */
 export type Reply = Readonly<Record<string, unknown>>;
@@ -24,6 +25,7 @@ export class PeerProcess {
     this.#name = name;
     this.#child = child;
     this.#gone = once(child, 'exit');
+    endWithUs(child);
     if (child.stdout === null) throw new Error('no output');
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }

@@ -37,6 +37,7 @@ const ROLES: Readonly<Record<Load['pattern'], { readonly binds: Role; readonly c
 
 /** Raw subscriptions need a moment to arrive: there is nothing that says when. */
 const SUBSCRIPTION_TRAVELS_MS = 300;
+const UNANNOUNCED = ['raw-zeromq', 'libzmq'];
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function playRound(row: Row, load: Load, timing: Timing, outside: Outside): Promise<Round> {
@@ -52,7 +53,7 @@ export async function playRound(row: Row, load: Load, timing: Timing, outside: O
     const address = first.address === '' ? outside.addressOf(row.system) : first.address;
     const count = load.pattern === 'publish' ? load.receivers : 1;
     const others = await Promise.all(Array.from({ length: count }, () => start(connects, address)));
-    if (load.pattern === 'publish') await pause(SUBSCRIPTION_TRAVELS_MS);
+    if (load.pattern === 'publish' && UNANNOUNCED.includes(row.system)) await pause(SUBSCRIPTION_TRAVELS_MS);
     const [sender, receivers] = load.pattern === 'publish' ? [first, others] : [others[0] as PeerProcess, [first]];
     if (isTraced(row)) await outside.takeSpans();
     const warmUp = await measure(sender, receivers, load, timing.warmUpMs);

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { endWithUs } from '../children.ts';
 import { freePort } from '../free-port.ts';
 import type { Program } from './programs.ts';
 
@@ -44,6 +45,7 @@ interface Place {
 
 async function start({ file, env }: Program, args: readonly string[], place: Place): Promise<Broker> {
   const child = spawn(file, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  endWithUs(child);
   const gone = once(child, 'exit');
   const failed = gone.then(([code]) => Promise.reject(new Error(`${file} ended (${String(code)})`)));
   failed.catch(() => undefined);

@@ -19,8 +19,9 @@ export interface SoakSpec {
 
 const TICK_MS = 5;
 const IN_FLIGHT = 100;
-/** More than any queue holds. */
-const MANY_CALLERS = 5000;
+/** More callers than the queue holds messages: those that wait keep their message themselves, so not many more. */
+const CALLERS_BY_BYTES = { small: 5000, large: 200 };
+const LARGE_BYTES = 65_536;
 const REQUEST_TIMEOUT_MS = 500;
 /** A subscriber that stands still: so long, after so many messages. */
 const BLOCK_MS = 100;
@@ -75,7 +76,7 @@ function start(): MessageBus {
     const slowSubscribers = part === 'publisher' ? 'leave-behind' : 'wait';
     const bus = open({ endpoints: { publish: { bind: 'tcp://127.0.0.1:*' } }, slowSubscribers });
     // One publisher awaits each call; the other stands for many callers at once, so that the queue fills up.
-    const callers = part === 'publisher' ? 1 : MANY_CALLERS;
+    const callers = part === 'publisher' ? 1 : CALLERS_BY_BYTES[spec.bytes < LARGE_BYTES ? 'small' : 'large'];
     for (let i = 0; i < callers; i++) {
       void keepPace(callers, async () => {
         const accepted = bus.publish(TOPIC, bodyOf(done, 0));

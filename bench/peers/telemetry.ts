@@ -1,11 +1,9 @@
 /** Starts the SDK that a row asks for, with every metric on and read once a second, as a scrape would. */
-import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import type { NodeSDKConfiguration, metrics as sdkMetrics } from '@opentelemetry/sdk-node';
 import type { Spec } from '../load.ts';
 
 type MetricReader = NonNullable<NodeSDKConfiguration['metricReaders']>[number];
-type Producers = ConstructorParameters<
-  typeof import('@opentelemetry/sdk-node').metrics.PeriodicExportingMetricReader
->[0]['metricProducers'];
+type Producers = ConstructorParameters<typeof sdkMetrics.PeriodicExportingMetricReader>[0]['metricProducers'];
 
 const COLLECT_EVERY_MS = 1000;
 const SUCCESS = 0; // ExportResultCode.SUCCESS

@@ -32,8 +32,8 @@ const PROTO = fileURLToPath(new URL('./echo.proto', import.meta.url));
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 function modules(packages: string): { grpc: Grpc; Echo: ReturnType<Grpc['loadPackageDefinition']>['bench']['Echo'] } {
-  const grpc = load<Grpc>(packages, '@grpc/grpc-js');
-  const loader = load<{ loadSync(file: string): unknown }>(packages, '@grpc/proto-loader');
+  const grpc = load(packages, '@grpc/grpc-js') as Grpc;
+  const loader = load(packages, '@grpc/proto-loader') as { loadSync(file: string): unknown };
   return { grpc, Echo: grpc.loadPackageDefinition(loader.loadSync(PROTO)).bench.Echo };
 }
 
@@ -50,7 +50,7 @@ export const system: System = {
           else reject(error);
         });
       });
-    return Promise.resolve({ ask, close: () => Promise.resolve(client.close()) });
+    return Promise.resolve({ ask, close: () => Promise.resolve().then(() => client.close()) });
   },
 
   async openResponder({ packages }) {
@@ -65,6 +65,6 @@ export const system: System = {
         else reject(error);
       });
     });
-    return { address: `127.0.0.1:${String(port)}`, close: () => Promise.resolve(server.forceShutdown()) };
+    return { address: `127.0.0.1:${String(port)}`, close: () => Promise.resolve().then(() => server.forceShutdown()) };
   },
 };

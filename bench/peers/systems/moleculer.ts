@@ -21,7 +21,7 @@ const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 /** `address` is the list of both nodes, `HOST:PORT/NAME,...`: each has to know the other's. */
 function brokerOf({ packages }: Spec, name: string, address: string): Broker {
-  const { ServiceBroker } = load<Module>(packages, 'moleculer');
+  const { ServiceBroker } = load(packages, 'moleculer') as Module;
   const own = address.split(',').find((url) => url.endsWith(`/${name}`)) ?? '';
   return new ServiceBroker({
     nodeID: name,

@@ -34,7 +34,7 @@ const FLUSH_EVERY_BYTES = 65_536;
 const REQUEST_TIMEOUT_MS = 5000;
 
 async function open({ packages, address }: Spec): Promise<{ client: Client; connection: Connection }> {
-  const client = load<Client>(packages, '@nats-io/transport-node');
+  const client = load(packages, '@nats-io/transport-node') as Client;
   return { client, connection: await client.connect({ servers: address }) };
 }
 

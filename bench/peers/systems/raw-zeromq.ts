@@ -40,6 +40,11 @@ async function read(socket: AsyncIterable<Buffer[]>, take: (frames: Buffer[]) =>
   for await (const frames of socket) await take(frames);
 }
 
+const closeOf = (socket: { close(): void }): Promise<void> => {
+  socket.close();
+  return Promise.resolve();
+};
+
 const closed = (reading: Promise<void>, socket: { close(): void }) => async (): Promise<void> => {
   socket.close();
   await reading;
@@ -61,17 +66,20 @@ export const system: System = {
       address: socket.lastEndpoint ?? '',
       send:
         variant.frames === 1
-          ? (_topic, body) => send(encodeBody(body) as MessageLike)
-          : (topic, body) => send([topic, header(id++), encodeBody(body) as MessageLike]),
+          ? (_topic, body) => send(encodeBody(body))
+          : (topic, body) => send([topic, header(id++), encodeBody(body)]),
       flush: nothing,
-      close: () => Promise.resolve(socket.close()),
+      close: () => closeOf(socket),
     };
   },
 
   async openReceiver({ role, load, variant, address }, onBody) {
     const isOneFrame = variant.frames === 1;
     const take = ([first, head, body]: Buffer[]): void => {
-      if (isOneFrame) return onBody(decodeBody(first as Buffer, load.body));
+      if (isOneFrame) {
+        onBody(decodeBody(first as Buffer, load.body));
+        return;
+      }
       if (idOf(head as Buffer) < 0) throw new Error('no id');
       onBody(decodeBody(body as Buffer, load.body));
     };
@@ -94,11 +102,11 @@ export const system: System = {
       socket.connect(address);
       let id = 0;
       const ask = async (body: unknown): Promise<unknown> => {
-        await socket.send([header(id++), encodeBody(body) as MessageLike]);
+        await socket.send([header(id++), encodeBody(body)]);
         const [, answer] = await socket.receive();
         return decodeBody(answer as Buffer, load.body);
       };
-      return Promise.resolve({ ask, close: () => Promise.resolve(socket.close()) });
+      return Promise.resolve({ ask, close: () => closeOf(socket) });
     }
     const socket = new Dealer();
     socket.connect(address);
@@ -125,7 +133,7 @@ export const system: System = {
       const socket = new Reply();
       await socket.bind(ANY_PORT);
       const answering = read(socket, ([head, body]) =>
-        socket.send([header(idOf(head as Buffer)), encodeBody(decodeBody(body as Buffer, load.body)) as MessageLike]),
+        socket.send([header(idOf(head as Buffer)), encodeBody(decodeBody(body as Buffer, load.body))]),
       );
       return { address: socket.lastEndpoint ?? '', close: closed(answering, socket) };
     }

@@ -22,7 +22,7 @@ const WINDOW = 1000;
 
 function open({ packages, address }: Spec): Client {
   const { hostname, port } = new URL(address);
-  const { Redis } = load<Module>(packages, 'ioredis');
+  const { Redis } = load(packages, 'ioredis') as Module;
   return new Redis(Number(port), hostname, { enableAutoPipelining: true });
 }
 
