@@ -12,6 +12,7 @@
  * Ends with 1 when a row could not be measured or lost a message, not when a target was missed.
  */
 import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { chartOf } from './chart.ts';
 import { importTimes } from './import-time.ts';
@@ -81,7 +82,11 @@ console.log(`\n${targetTable(results)}`);
 
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`);
 if (values.svg !== undefined) writeFileSync(values.svg, chartOf(results));
-if (values.markdown !== undefined) console.log(`filled: ${(await fillPage(values.markdown, results)).join(', ')}`);
+if (values.markdown !== undefined) {
+  const { markdown, svg } = values;
+  const picture = svg === undefined ? undefined : path.relative(path.dirname(markdown), svg).replaceAll(path.sep, '/');
+  console.log(`filled: ${(await fillPage(markdown, results, picture)).join(', ')}`);
+}
 const problems = rows.filter(({ problem }) => problem !== undefined);
 for (const { workload, row, problem } of problems) console.error(`${workload}/${row}: ${problem ?? ''}`);
 if (problems.length > 0) process.exitCode = 1;

@@ -96,7 +96,7 @@ export function targetTable(results: Results): string {
 }
 
 /** The whole of one section of a page; undefined when not all of its workloads were run. */
-export function sectionOf(results: Results, name: string): string | undefined {
+function sectionOf(results: Results, name: string): string | undefined {
   const ids = SECTIONS[name] ?? [];
   const isWhole = ids.every((id) => results.rows.some(({ workload }) => workload === id));
   if (!isWhole) return undefined;
@@ -104,13 +104,14 @@ export function sectionOf(results: Results, name: string): string | undefined {
   return [preamble(results), ...targets, ...ids.map((id) => workloadTable(results, id))].join('\n\n');
 }
 
-/** Puts the sections that a run can fill between their markers; answers their names. @throws Error when there is none */
-export async function fillPage(file: string, results: Results): Promise<string[]> {
+/** Puts the sections that a run can fill between their markers, and a chart if there is one; answers their names. @throws Error when there is none */
+export async function fillPage(file: string, results: Results, picture?: string): Promise<string[]> {
   const filled: string[] = [];
   for (const name of Object.keys(SECTIONS)) {
     const section = sectionOf(results, name);
     if (section === undefined) continue;
-    await fillMarkers(file, name, section);
+    const shown = name === 'bench' && picture !== undefined ? `![Rates by workload and row](${picture})\n\n` : '';
+    await fillMarkers(file, name, shown + section);
     filled.push(name);
   }
   if (filled.length === 0)

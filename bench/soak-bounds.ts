@@ -17,6 +17,7 @@ export interface Trend {
   /** The mean of the last quarter divided by that of the first. */
   readonly rssRatio: number;
   readonly heapMean: number;
+  readonly externalMean: number;
   readonly rssMean: number;
 }
 
@@ -25,9 +26,23 @@ const SETTLING = 0.15;
 /** What counts as flat: growth below a twentieth of the mean, or below so many bytes where the mean is small. */
 const FLAT_SHARE = 0.05;
 const FLAT_HEAP_BYTES = 2 * 2 ** 20;
-/** At full load the packets on their way to a socket (at most 256 of 32 KB) come and go, and the regression wavers with them. */
-const FLAT_EXTERNAL_BYTES = 4 * 2 ** 20;
-const MOST_RSS_GROWTH = 1.05;
+
+/** Bounds of a scene. */
+export interface Limits {
+  readonly flatExternalBytes: number;
+  /** The resident set of the last quarter by that of the first. */
+  readonly rssRatio: number;
+}
+
+/**
+ * At full load the packets on their way to a socket (at most 256 of 32 KB) come and go, which the regression wavers with and the allocator
+ * keeps room for.
+ */
+export const LIMITS: Readonly<Record<'half' | 'full', Limits>> = {
+  half: { flatExternalBytes: 2 * 2 ** 20, rssRatio: 1.05 },
+  full: { flatExternalBytes: 4 * 2 ** 20, rssRatio: 1.15 },
+};
+
 /** Fewer say nothing. */
 const LEAST_SAMPLES = 8;
 
@@ -47,16 +62,17 @@ export function trendOf(samples: readonly Sample[]): Trend {
     externalGrowth: growth((sample) => sample.external),
     rssRatio: mean(rss.slice(-quarter)) / mean(rss.slice(0, quarter)),
     heapMean: mean(settled.map((sample) => sample.heapUsed)),
+    externalMean: mean(settled.map((sample) => sample.external)),
     rssMean: mean(rss),
   };
 }
 
 /** Which bounds a trend violates. */
-export function violations(trend: Trend, externalMean: number): string[] {
+export function violations(trend: Trend, limits: Limits): string[] {
   const isFlat = (growth: number, of: number, least: number): boolean => growth <= Math.max(least, of * FLAT_SHARE);
   return [
     ...(isFlat(trend.heapGrowth, trend.heapMean, FLAT_HEAP_BYTES) ? [] : ['heap grows']),
-    ...(isFlat(trend.externalGrowth, externalMean, FLAT_EXTERNAL_BYTES) ? [] : ['external memory grows']),
-    ...(trend.rssRatio <= MOST_RSS_GROWTH ? [] : ['RSS grows']),
+    ...(isFlat(trend.externalGrowth, trend.externalMean, limits.flatExternalBytes) ? [] : ['external memory grows']),
+    ...(trend.rssRatio <= limits.rssRatio ? [] : ['RSS grows']),
   ];
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Histogram } from '../../bench/histogram.ts';
 import { countSpans } from '../../bench/protobuf-spans.ts';
-import { trendOf, violations } from '../../bench/soak-bounds.ts';
+import { LIMITS, trendOf, violations } from '../../bench/soak-bounds.ts';
 import type { Sample } from '../../bench/soak-bounds.ts';
 import { quantile, slope, spread } from '../../bench/statistics.ts';
 
@@ -62,14 +62,14 @@ test('memory that wavers is flat, memory that grows is not', () => {
     (i) => 20 * MIB + noise(i),
     (i) => 90 * MIB + noise(i),
   );
-  assert.deepEqual(violations(trendOf(flat), 5 * MIB), []);
+  assert.deepEqual(violations(trendOf(flat), LIMITS.half), []);
   const growing = samples(
     (i) => 20 * MIB + i * 0.1 * MIB + noise(i),
     (i) => 90 * MIB + i * 0.2 * MIB,
   );
-  assert.deepEqual(violations(trendOf(growing), 5 * MIB), ['heap grows', 'RSS grows']);
+  assert.deepEqual(violations(trendOf(growing), LIMITS.half), ['heap grows', 'RSS grows']);
   const outside = flat.map((one, i) => ({ ...one, external: 5 * MIB + i * 0.1 * MIB }));
-  assert.deepEqual(violations(trendOf(outside), 5 * MIB), ['external memory grows']);
+  assert.deepEqual(violations(trendOf(outside), LIMITS.half), ['external memory grows']);
 });
 
 test('what settles in the beginning is not held against a process; too few samples are refused', () => {
@@ -77,7 +77,7 @@ test('what settles in the beginning is not held against a process; too few sampl
     (i) => (i < 9 ? i * 2 : 20) * MIB,
     (i) => (i < 9 ? 50 : 90) * MIB,
   );
-  assert.deepEqual(violations(trendOf(settling), 5 * MIB), []);
+  assert.deepEqual(violations(trendOf(settling), LIMITS.half), []);
   assert.throws(() => trendOf(settling.slice(0, 5)), /say nothing/);
 });
 
