@@ -12,6 +12,8 @@ import { PeerProcess } from './peer-process.ts';
 import type { Reply } from './peer-process.ts';
 import type { SoakPart, SoakSpec } from './peers/soak.ts';
 import { figure, fillMarkers, tableOf } from './report.ts';
+import { MARKS, SCENES } from './soak-scenes.ts';
+import type { QueueMark, Scene } from './soak-scenes.ts';
 import { LIMITS, trendOf, violations } from './soak-bounds.ts';
 import type { Sample } from './soak-bounds.ts';
 
@@ -24,66 +26,6 @@ const { values } = parseArgs({
 });
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new RangeError(`Expected --minutes to be a number above 0, got ${values.minutes}`);
-
-/** One part of the soak: who takes part, and how it is driven. */
-interface Scene {
-  readonly title: string;
-  /** Its share of the time. */
-  readonly share: number;
-  /** Binds; the first address. */
-  readonly first: SoakPart;
-  readonly others: readonly SoakPart[];
-  /** Who is given the pace. */
-  readonly driver: SoakPart;
-  /** A share of what it can do at full speed, or all of it. */
-  readonly load: 0.5 | 1;
-  /** Ends, at once and without a word, before the samples begin. */
-  readonly dies?: SoakPart;
-}
-
-const SCENES: readonly Scene[] = [
-  {
-    title: 'publish/subscribe at half load',
-    share: 0.45,
-    first: 'publisher',
-    others: ['subscriber'],
-    driver: 'publisher',
-    load: 0.5,
-  },
-  {
-    title: 'request/respond at half load',
-    share: 0.2,
-    first: 'responder',
-    others: ['requester'],
-    driver: 'requester',
-    load: 0.5,
-  },
-  {
-    title: 'full load, a subscriber that stands still',
-    share: 0.1,
-    first: 'publisher',
-    others: ['subscriber', 'blocking-subscriber'],
-    driver: 'publisher',
-    load: 1,
-  },
-  {
-    title: 'full load, a slow handler',
-    share: 0.1,
-    first: 'publisher',
-    others: ['subscriber', 'slow-handler'],
-    driver: 'publisher',
-    load: 1,
-  },
-  {
-    title: 'full load, a dead responder',
-    share: 0.1,
-    first: 'responder',
-    others: ['requester'],
-    driver: 'requester',
-    load: 1,
-    dies: 'responder',
-  },
-];
 
 const SAMPLES = 60;
 const CALIBRATION_MS = 3000;
@@ -184,12 +126,6 @@ function judge(scene: Scene, part: SoakPart, samples: readonly Sample[], done: n
   console.log(`  ${row.slice(1).join(', ')}`);
 }
 
-/** The marks of the queue: `hwmOutbound` messages, `maxQueueBytes` bytes. */
-const MARKS = [
-  { bytes: 1024, most: 1000, of: '1,000 messages of 1 KB' },
-  // Some bytes of each message are not payload; the one that crosses the mark still fits.
-  { bytes: 1_000_000, most: Math.ceil(67_108_864 / 1_000_000), of: '64 MiB in messages of 1 MB' },
-];
 const MARKS_TITLE = 'queues of a publisher that waits for a stopped subscriber';
 const MARK_HEAD = ['queue mark', 'most that was queued', 'most memory after a collection', ''];
 const markRows: string[][] = [];
@@ -197,7 +133,7 @@ const MARK_SAMPLES = 40;
 const MARK_SAMPLE_MS = 500;
 
 /** Thousands of callers publish to a subscriber whose process is stopped: the queue must fill up to its mark, and no further. */
-async function fillQueue({ bytes, most, of }: (typeof MARKS)[number]): Promise<void> {
+async function fillQueue({ bytes, most, of }: QueueMark): Promise<void> {
   const publisher = await start({ part: 'waiting-publisher', address: '', bytes });
   const subscriber = await start({ part: 'subscriber', address: publisher.address, bytes });
   try {
