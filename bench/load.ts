@@ -25,7 +25,7 @@ export interface Load {
 export interface Variant {
   /** The SDK: none, started and nothing sampled, sampled with a null exporter, sampled and sent to a local sink. */
   readonly telemetry?: 'none' | 'not-sampled' | '1%' | '100%' | '100%-otlp';
-  /** Histograms of durations: none, `histogram.record`, or own buckets behind a metric producer. @default 'record' */
+  /** Histograms of durations: none, `histogram.record`, or the bus's own buckets behind a metric producer. @default 'buckets' */
   readonly durations?: 'off' | 'record' | 'buckets';
   /** Pass-through middleware on both sides. */
   readonly middleware?: number;
@@ -33,8 +33,8 @@ export interface Variant {
   readonly subscriptions?: number;
   readonly order?: 'global' | 'topic';
   readonly pack?: number;
-  /** Steps over the payload: see secured-rows.ts. */
-  readonly secured?: 'signed' | 'encrypted';
+  /** A step over the payload, or a transport that encrypts: see peers/secured.ts. */
+  readonly secured?: 'signed' | 'encrypted' | 'curve';
   /** Raw sockets: frames per message. */
   readonly frames?: 1 | 3;
   /** Raw sockets for requests. */

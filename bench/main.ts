@@ -5,7 +5,7 @@
  *   --rounds N        rounds per row (5)             --quick          one short round: to see that it works, not for figures
  *   --seconds N       length of a round (1)          --warm-up N      and before it, in seconds (1)
  *   --only PART       rows whose `workload/row` contains it; may be repeated; `import` for the import times
- *   --without NEED    leaves out rows that need grpc, histogram-producer, libzmq, moleculer, nats, otlp-sink or redis; may be repeated
+ *   --without NEED    leaves out rows that need grpc, libzmq, moleculer, nats, otlp-sink or redis; may be repeated
  *   --json FILE       everything that was measured   --svg FILE       a chart
  *   --markdown FILE   fills the places of the benchmark in a page
  *

@@ -2,17 +2,9 @@
 import type { Load, Variant } from './load.ts';
 
 /** What a row needs beyond the project. `--without NEED` leaves such rows out. */
-export type Need = 'grpc' | 'histogram-producer' | 'libzmq' | 'moleculer' | 'nats' | 'otlp-sink' | 'redis';
+export type Need = 'grpc' | 'libzmq' | 'moleculer' | 'nats' | 'otlp-sink' | 'redis';
 
-export const NEEDS: readonly Need[] = [
-  'grpc',
-  'histogram-producer',
-  'libzmq',
-  'moleculer',
-  'nats',
-  'otlp-sink',
-  'redis',
-];
+export const NEEDS: readonly Need[] = ['grpc', 'libzmq', 'moleculer', 'nats', 'otlp-sink', 'redis'];
 
 export interface Row {
   readonly label: string;
@@ -32,7 +24,6 @@ const tracebus = (label: string, variant: Variant = {}, more: Partial<Row> = {})
 });
 
 const sink: Partial<Row> = { needs: ['otlp-sink'] };
-const buckets: Partial<Row> = { needs: ['histogram-producer'] };
 
 export const ROWS = {
   raw: { label: 'zeromq.js, same work', system: 'raw-zeromq', variant: { frames: 3 } },
@@ -49,23 +40,27 @@ export const ROWS = {
   tracebus: tracebus(''),
   'not-sampled': tracebus('SDK, not sampled', { telemetry: 'not-sampled' }),
   'not-sampled-off': tracebus('SDK, not sampled, no durations', { telemetry: 'not-sampled', durations: 'off' }),
-  'not-sampled-buckets': tracebus(
-    'SDK, not sampled, own buckets',
-    { telemetry: 'not-sampled', durations: 'buckets' },
-    buckets,
-  ),
+  'not-sampled-record': tracebus('SDK, not sampled, durations by histogram.record', {
+    telemetry: 'not-sampled',
+    durations: 'record',
+  }),
   '1%': tracebus('SDK, 1 % sampled', { telemetry: '1%' }),
   '1%-off': tracebus('SDK, 1 % sampled, no durations', { telemetry: '1%', durations: 'off' }),
-  '1%-buckets': tracebus('SDK, 1 % sampled, own buckets', { telemetry: '1%', durations: 'buckets' }, buckets),
+  '1%-record': tracebus('SDK, 1 % sampled, durations by histogram.record', {
+    telemetry: '1%',
+    durations: 'record',
+  }),
   '100%': tracebus('SDK, 100 % sampled, null exporter', { telemetry: '100%' }),
   '100%-off': tracebus('SDK, 100 % sampled, null exporter, no durations', { telemetry: '100%', durations: 'off' }),
-  '100%-buckets': tracebus(
-    'SDK, 100 % sampled, null exporter, own buckets',
-    { telemetry: '100%', durations: 'buckets' },
-    buckets,
-  ),
+  '100%-record': tracebus('SDK, 100 % sampled, null exporter, durations by histogram.record', {
+    telemetry: '100%',
+    durations: 'record',
+  }),
   '100%-otlp': tracebus('SDK, 100 % sampled, OTLP to a sink', { telemetry: '100%-otlp' }, sink),
   'order-topic': tracebus("order: 'topic'", { order: 'topic' }),
+  signed: tracebus('signed, HMAC-SHA-256', { secured: 'signed' }),
+  encrypted: tracebus('encrypted, AES-256-GCM', { secured: 'encrypted' }),
+  curve: tracebus('CURVE', { secured: 'curve' }),
   'pack-200': tracebus('pack: 200', { pack: 200 }),
 
   'middleware-0': tracebus('no further middleware'),

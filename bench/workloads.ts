@@ -27,7 +27,7 @@ export const WORKLOADS = {
     load: LOAD,
     rows: [
       ...(['libzmq', 'raw', 'raw-one-frame', 'nats', 'nats-headers', 'redis', 'tracebus'] as const),
-      ...(['not-sampled', '1%', '1%-buckets', '100%', '100%-otlp'] as const),
+      ...(['not-sampled', '1%', '100%', '100%-otlp', 'signed', 'encrypted', 'curve'] as const),
     ],
   },
   'publish-1kb': {
@@ -96,11 +96,11 @@ export const WORKLOADS = {
     rows: ['in-flight-1', 'in-flight-10', 'in-flight-100', 'in-flight-1000'],
   },
   telemetry: {
-    title: 'cost of telemetry, publish/subscribe, 100 B JSON; durations by `histogram.record` unless said otherwise',
+    title: "cost of telemetry, publish/subscribe, 100 B JSON; durations in the bus's own buckets unless said otherwise",
     load: LOAD,
     rows: [
-      ...(['tracebus', 'not-sampled-off', 'not-sampled', 'not-sampled-buckets', '1%-off', '1%', '1%-buckets'] as const),
-      ...(['100%-off', '100%', '100%-buckets'] as const),
+      ...(['tracebus', 'not-sampled-off', 'not-sampled', 'not-sampled-record', '1%-off', '1%', '1%-record'] as const),
+      ...(['100%-off', '100%', '100%-record'] as const),
     ],
   },
 } as const satisfies Record<string, Workload>;

@@ -55,16 +55,10 @@ export class Outside {
   async #obtain(need: Need): Promise<void> {
     if (need === 'libzmq') this.#libzmq = await libzmqPeer(this.folder);
     else if (need === 'otlp-sink') this.#sink = await PeerProcess.startScript('otlp-sink', '');
-    else if (need === 'histogram-producer') await expectHistogramProducer();
     else {
       await npmPackages(this.folder);
       if (need === 'nats') this.#brokers.set(need, await startNats(await natsServer(this.folder)));
       if (need === 'redis') this.#brokers.set(need, await startRedis(await redisServer(this.folder)));
     }
   }
-}
-
-async function expectHistogramProducer(): Promise<void> {
-  const exported = await import('tracebus/telemetry');
-  if (!('histogramProducer' in exported)) throw new Error('tracebus/telemetry exports no histogramProducer()');
 }

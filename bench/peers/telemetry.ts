@@ -1,9 +1,9 @@
 /** Starts the SDK that a row asks for, with every metric on and read once a second, as a scrape would. */
-import type { NodeSDKConfiguration, metrics as sdkMetrics } from '@opentelemetry/sdk-node';
+import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import { histogramProducer } from 'tracebus/telemetry';
 import type { Spec } from '../load.ts';
 
 type MetricReader = NonNullable<NodeSDKConfiguration['metricReaders']>[number];
-type Producers = ConstructorParameters<typeof sdkMetrics.PeriodicExportingMetricReader>[0]['metricProducers'];
 
 const COLLECT_EVERY_MS = 1000;
 const SUCCESS = 0; // ExportResultCode.SUCCESS
@@ -16,7 +16,7 @@ const nullExporter = {
 
 /** Starts it, or nothing, and answers what ends it and lets what has been sampled leave. */
 export async function startSdk({ system, variant, sink }: Spec): Promise<() => Promise<void>> {
-  const { telemetry = 'none', durations } = variant;
+  const { telemetry = 'none', durations = 'buckets' } = variant;
   if (system !== 'tracebus' || telemetry === 'none') return () => Promise.resolve();
   const { NodeSDK, metrics, tracing } = await import('@opentelemetry/sdk-node');
   const share = telemetry === 'not-sampled' ? 0 : telemetry === '1%' ? 0.01 : 1;
@@ -29,7 +29,7 @@ export async function startSdk({ system, variant, sink }: Spec): Promise<() => P
   const reader: MetricReader = new metrics.PeriodicExportingMetricReader({
     exporter: nullExporter,
     exportIntervalMillis: COLLECT_EVERY_MS,
-    ...(durations === 'buckets' && { metricProducers: await ownBuckets() }),
+    ...(durations === 'buckets' && { metricProducers: [histogramProducer()] }),
   });
   const sdk = new NodeSDK({
     serviceName: 'bench',
@@ -41,13 +41,4 @@ export async function startSdk({ system, variant, sink }: Spec): Promise<() => P
   });
   sdk.start();
   return () => sdk.shutdown();
-}
-
-/** @throws Error where `tracebus/telemetry` has no `histogramProducer` yet */
-async function ownBuckets(): Promise<NonNullable<Producers>> {
-  const { histogramProducer } = (await import('tracebus/telemetry')) as {
-    histogramProducer?: () => NonNullable<Producers>[number];
-  };
-  if (histogramProducer === undefined) throw new Error('tracebus/telemetry exports no histogramProducer()');
-  return [histogramProducer()];
 }

@@ -7,7 +7,6 @@ import { Receiving, ask, send } from '../../bench/peers/drivers.ts';
 import { UsageMeter } from '../../bench/peers/usage.ts';
 import { ROWS, rowOf } from '../../bench/rows.ts';
 import type { RowId } from '../../bench/rows.ts';
-import { SECURED_ROWS } from '../../bench/secured-rows.ts';
 import { chosen } from '../../bench/suite.ts';
 import { TARGETS } from '../../bench/targets.ts';
 import { WORKLOADS, workloadOf } from '../../bench/workloads.ts';
@@ -100,7 +99,6 @@ test('every row is in a workload, no label stands twice in one, and every target
     const { rows } = workloadOf(workload);
     assert.ok(rows.includes(row) && rows.includes(against), `${workload}: ${row}, ${against}`);
   }
-  for (const id of Object.keys(SECURED_ROWS)) assert.ok(!Object.hasOwn(ROWS, id)); // when they are, delete the file
 });
 
 test('rows are chosen by a part of their name, and left out by what they need', () => {

@@ -5,6 +5,7 @@ import { MessageBus } from 'tracebus';
 import type { Endpoints, MessageBusConfig } from 'tracebus';
 import { TOPIC, TOPICS_PREFIX } from '../../body.ts';
 import type { Spec } from '../../load.ts';
+import { AUDIENCE, securedTransport, securingStep } from '../secured.ts';
 import type { System } from '../system.ts';
 
 /** Bodies that are bytes already. */
@@ -17,16 +18,20 @@ const asTheyAre: Codec = {
 const ANY_PORT = { bind: 'tcp://127.0.0.1:*' };
 
 function busOf({ load, variant }: Spec, endpoints: Endpoints): MessageBus {
-  const { order, pack, secured, middleware = 0, durations = 'record' } = variant;
-  if (secured !== undefined) throw new Error(`no row is ${secured} yet: see bench/secured-rows.ts`);
+  const { order, pack, secured, middleware = 0, durations } = variant;
+  const transport = securedTransport(secured);
+  const step = securingStep(secured);
   const config: MessageBusConfig = {
     endpoints,
     logLevel: 'warn',
+    ...(transport !== undefined && { transport }),
+    ...(step !== undefined && { audience: AUDIENCE }),
     ...(order !== undefined && { order }),
     ...(pack !== undefined && { pack }),
     ...(load.body === 'bytes' && { serializer: asTheyAre }),
   };
   const bus = new MessageBus('bench', config);
+  if (step !== undefined) bus.use(step);
   if (durations === 'off') bus.use(metrics({ durations: false }));
   for (let i = 0; i < middleware; i++) {
     bus.use({
