@@ -1,11 +1,11 @@
 /* eslint-disable max-lines -- one table of names: whoever looks for one looks in one place */
 /**
- * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out but
- * semconv-logs.ts, which has those of log records alone.
+ * Every OpenTelemetry name that this project uses: attributes, metrics, spans, events and log records, as data. Nothing else in
+ * src spells one out.
  *
  * The names are those of semantic conventions 1.45, the newest only. They are copied, because the conventions' own package
  * says not to import names in development at run time; what the conventions do not know stands under `messagebus.`.
- * docs/metrics.md and docs/observability.md explain the same tables to users.
+ * docs/metrics.md defines each metric; the tables of docs/observability.md are written from this file by `npm run docs:observability`.
  */
 
 /** The name of the instrumentation scope, of tracer and meter alike. */
@@ -55,8 +55,11 @@ export const ATTR = {
   reason: 'messagebus.reason',
   /** On the event of a gap: how many messages were missed. */
   missed: 'messagebus.missed',
-  /** On the span of a rejected message: how many were rejected since the last such span and got none. */
+  /** On the span of a rejected message and on log records: how many before it were left out of a flood. */
   suppressed: 'messagebus.suppressed',
+  /** On log records: the name of the error's class. */
+  exceptionType: 'exception.type',
+  exceptionMessage: 'exception.message',
 } as const;
 
 const { systemName, operationName, operationType, destinationName, destinationTemplate, errorType } = ATTR;
@@ -322,4 +325,100 @@ export const SPAN_EVENT_FACTS: Readonly<Record<keyof typeof SPAN_EVENTS, SpanEve
     attributes: [errorType],
     description: 'The caller cancelled, the deadline passed or the bus closed while the handler ran.',
   },
+};
+
+/** The event names of log records: what became of the message. */
+export const LOG_EVENTS = {
+  /** Something failed that no call reports, a handler for instance. */
+  failure: 'messagebus.failure',
+  /** A message arrived and reached no handler. */
+  drop: 'messagebus.drop',
+} as const;
+
+/** What each event of a log record means. */
+export const LOG_EVENT_FACTS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
+  failure: 'Something failed that no call reports: a handler, a step, a listener.',
+  drop: 'A message arrived and reached no handler.',
+};
+
+/** Every log record has these attributes. */
+export const LOG_REQUIRED: readonly string[] = [
+  systemName,
+  operationName,
+  errorType,
+  ATTR.exceptionType,
+  ATTR.exceptionMessage,
+];
+
+/** One that is about a message has these besides, as its span has them; the last one follows a flood. */
+export const LOG_OPTIONAL: readonly string[] = [
+  ...DESTINATION,
+  ...RPC,
+  ...SERVER,
+  ATTR.networkTransport,
+  ATTR.suppressed,
+];
+
+/** What an attribute is. */
+export interface AttributeFacts {
+  readonly type: 'string' | 'int';
+  /** What it holds, and when it is there. */
+  readonly description: string;
+}
+
+/** The attributes, by the name that the code gives them. */
+export const ATTRIBUTE_FACTS: Readonly<Record<keyof typeof ATTR, AttributeFacts>> = {
+  systemName: { type: 'string', description: "The transport's system: `zeromq`, `memory`." },
+  operationName: {
+    type: 'string',
+    description:
+      'Spans: `publish`, `push`, `process`. Metrics and log records: `publish`, `push`, `request`, `subscribe`, `pull`, `respond`; durations of messages as on their spans.',
+  },
+  operationType: { type: 'string', description: '`send` or `process`.' },
+  destinationName: {
+    type: 'string',
+    description: 'The topic. On metrics `other` stands for all topics beyond the first hundred.',
+  },
+  destinationTemplate: {
+    type: 'string',
+    description: "The handler's pattern, where it has wildcards.",
+  },
+  messageId: {
+    type: 'string',
+    description:
+      'Of received messages, except rejected ones and those of plain peers; of sent ones where the header `message-id` was set.',
+  },
+  serverAddress: {
+    type: 'string',
+    description:
+      'Host of the configured endpoint, or the path of an ipc one. Not for wildcards, `inproc` and `memory`.',
+  },
+  serverPort: { type: 'int', description: 'Port of the configured endpoint.' },
+  networkTransport: { type: 'string', description: '`tcp`; `unix` for ipc.' },
+  rpcSystemName: { type: 'string', description: '`tracebus`, whatever the transport.' },
+  rpcMethod: {
+    type: 'string',
+    description:
+      "The topic of a request, the handler's pattern where it answers, or `_OTHER`: no handler is registered for it, or it is beyond the first hundred.",
+  },
+  rpcMethodOriginal: { type: 'string', description: 'The topic, where `rpc.method` is a pattern or `_OTHER`.' },
+  rpcStatusCode: {
+    type: 'string',
+    description:
+      "On failed calls, from the list of error types. SERVER: what the caller is told. CLIENT: what was answered, or what the caller's own bus made of it.",
+  },
+  errorType: { type: 'string', description: 'On failures, and then always: one of the list of error types.' },
+  attempt: { type: 'int', description: 'The attempt that failed, from 1.' },
+  reason: {
+    type: 'string',
+    description: 'Why a message was not authentic; the reasons are in [security.md](security.md#reasons).',
+  },
+  missed: { type: 'int', description: 'How many messages were missed.' },
+  suppressed: {
+    type: 'int',
+    description:
+      'How many spans of rejected messages, or log records of this kind, a flood has cost since the last one.',
+  },
+  exceptionType: { type: 'string', description: "The name of the error's class." },
+  exceptionMessage: { type: 'string', description: "The error's message; on log records 1024 characters at most." },
 };

@@ -39,6 +39,8 @@ const ALERTS_OF: Readonly<Record<string, readonly string[]>> = {
   'dead-endpoint': ['TracebusEndpointCoolingDown', 'TracebusOutboundDropped'],
   slow: ['TracebusSlowHandlers', 'TracebusSlowResponders'],
   'full-queue': ['TracebusQueueNearlyFull'],
+  forged: ['TracebusInboundDropped', 'TracebusUnverified'],
+  stranger: ['TracebusHandshakeFailures'],
   gone: ['TracebusProcessDown'],
 };
 
