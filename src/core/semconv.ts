@@ -141,10 +141,7 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
   requestTimeouts: counter('messagebus.request_timeouts', '{request}', 'Requests without a reply in time.', RPC),
   failedBindCount: counter('messagebus.failed_bind_count', '{bind}', 'Binds that failed.', [errorType]),
 
-  unrouted: counter('messagebus.unrouted', '{message}', 'Publishes that nobody was subscribed to.', [
-    operationName,
-    ...DESTINATION,
-  ]),
+  unrouted: counter('messagebus.unrouted', '{message}', 'Publishes that nobody was subscribed to.', [operationName]),
   gaps: counter('messagebus.gaps', '{message}', 'Messages that a subscriber knows it has missed.', [
     operationName,
     ...DESTINATION,
@@ -168,7 +165,6 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
   ]),
   noHandler: counter('messagebus.no_handler', '{message}', 'Messages received that no handler is registered for.', [
     operationName,
-    ...DESTINATION,
   ]),
   unverified: counter('messagebus.unverified', '{message}', 'Messages that were not authentic.', UNVERIFIED),
 
@@ -285,6 +281,48 @@ export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
   respond: { kind: 'SERVER', ...RPC_SPAN, optional: [ATTR.suppressed, ...RPC_SPAN.optional] },
 };
 
+/** What a span stands for, in words. */
+export interface SpanText {
+  readonly what: string;
+  readonly name: string;
+  readonly lasts: string;
+  /** Parent and links. */
+  readonly parent: string;
+}
+
+const TO_SETTLED = 'the call, until its promise settles; all attempts';
+const ACTIVE = 'child of the active span';
+
+/** The spans in words; the last is what a rejected message has in place of its own. */
+export const SPAN_TEXTS: Readonly<Record<SpanKey | 'rejected', SpanText>> = {
+  publish: { what: 'publish', name: '`publish {topic}`', lasts: TO_SETTLED, parent: ACTIVE },
+  push: { what: 'push', name: '`push {topic}`', lasts: TO_SETTLED, parent: ACTIVE },
+  process: {
+    what: 'an event or pushed message',
+    name: '`process {topic or pattern}`',
+    lasts: 'from the verified message until its handlers have settled',
+    parent: "child of the sender's span and linked to it; with `link` a root that links to it",
+  },
+  request: {
+    what: 'request',
+    name: 'the topic',
+    lasts: 'the whole call, until the reply or its end without one; all attempts',
+    parent: ACTIVE,
+  },
+  respond: {
+    what: 'answering a request',
+    name: 'the topic or pattern; `tracebus` where no handler is registered',
+    lasts: 'until the reply is queued',
+    parent: "child of the caller's span, always",
+  },
+  rejected: {
+    what: 'a rejected message',
+    name: 'as its processing would be named',
+    lasts: 'no duration',
+    parent: 'a root without link',
+  },
+};
+
 /** The names of the events on spans, by the name that the code gives them. */
 export const SPAN_EVENTS = {
   /** An attempt failed and another follows: `messagebus.attempt`, `error.type`. */
@@ -372,7 +410,7 @@ export const ATTRIBUTE_FACTS: Readonly<Record<keyof typeof ATTR, AttributeFacts>
   operationName: {
     type: 'string',
     description:
-      'Spans: `publish`, `push`, `process`. Metrics and log records: `publish`, `push`, `request`, `subscribe`, `pull`, `respond`; durations of messages as on their spans.',
+      'Spans: `publish`, `push`, `process`. Metrics and log records: `publish`, `push`, `request`, `subscribe`, `pull`, `respond`; `messaging.*.duration` as on the spans.',
   },
   operationType: { type: 'string', description: '`send` or `process`.' },
   destinationName: {
@@ -407,7 +445,11 @@ export const ATTRIBUTE_FACTS: Readonly<Record<keyof typeof ATTR, AttributeFacts>
     description:
       "On failed calls, from the list of error types. SERVER: what the caller is told. CLIENT: what was answered, or what the caller's own bus made of it.",
   },
-  errorType: { type: 'string', description: 'On failures, and then always: one of the list of error types.' },
+  errorType: {
+    type: 'string',
+    description:
+      'On failures, and then always: one of the list of error types. On `messagebus.handshake_failures` alone `auth_failed` or `handshake_failed`.',
+  },
   attempt: { type: 'int', description: 'The attempt that failed, from 1.' },
   reason: {
     type: 'string',
@@ -419,6 +461,12 @@ export const ATTRIBUTE_FACTS: Readonly<Record<keyof typeof ATTR, AttributeFacts>
     description:
       'How many spans of rejected messages, or log records of this kind, a flood has cost since the last one.',
   },
-  exceptionType: { type: 'string', description: "The name of the error's class." },
-  exceptionMessage: { type: 'string', description: "The error's message; on log records 1024 characters at most." },
+  exceptionType: {
+    type: 'string',
+    description: "The name of the error's class; the event `exception` has it too.",
+  },
+  exceptionMessage: {
+    type: 'string',
+    description: "The error's message, 1024 characters at most; the event `exception` has it too.",
+  },
 };

@@ -181,7 +181,7 @@ export const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
 
   /** One event without a signature to a subscriber that wants one. */
   async forged() {
-    const { publisher, subscriber } = await pair();
+    const { publisher, subscriber } = await pair({}, { audience: 'test' });
     const key = importKey({ kid: 'test', alg: 'hmac-sha256', secret: Buffer.alloc(32, 7).toString('base64url') });
     subscriber.use(sign({ keys: [key], direction: 'receive' }));
     subscriber.subscribe('signed', () => {});
