@@ -16,14 +16,17 @@ import { timeLapse } from './time-lapse.ts';
 
 const RULES = readFileSync(path.resolve(import.meta.dirname, '../../observability/prometheus/rules.yml'), 'utf8');
 
-/** Thirty seconds of the time lapse. */
+/** A minute of the rules lasts so long: scrapes that a busy machine delays by a second must not look like minutes without any. */
+const SECONDS_PER_MINUTE = 3;
+
+/** Ten seconds of the time lapse. */
 const INTERVAL_MS = 500;
 
-/** Longer than any range and any `for` of the rules, which are 5 seconds at most. */
-const WELL_MS = 7000;
+/** Longer than any range and any `for` of the rules, which are 5 minutes at most. */
+const WELL_MS = (5 * SECONDS_PER_MINUTE + 2) * 1000;
 
-/** An alert with a range and a `for` of 5 seconds each needs some 12. */
-const FIRE_BOUND_MS = 40_000;
+/** An alert with a range and a `for` of 5 minutes each needs some 12 of them. */
+const FIRE_BOUND_MS = 40 * SECONDS_PER_MINUTE * 1000;
 
 /** Services that start, or get their fault, at the same time: as many as a small machine has cores, or others would not be scraped in time. */
 const AT_ONCE = 2;
@@ -107,7 +110,7 @@ test('each alert fires for its fault alone, and every query of the dashboards ha
   const running = await services(t);
   const prometheus = await PrometheusProcess.start(t, {
     intervalMs: INTERVAL_MS,
-    rules: timeLapse(RULES),
+    rules: timeLapse(RULES, SECONDS_PER_MINUTE),
     targets: running,
   });
   const startedAt = Date.now();
