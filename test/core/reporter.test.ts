@@ -115,6 +115,35 @@ test('an asynchronous onError that rejects is the same, and ends nothing', async
   assert.deepEqual(logger.lines.slice(1), ['error onError itself threw: worse']);
 });
 
+test('a listener of failures that throws, or rejects, is counted and logged; the others and onError hear all the same', async (t) => {
+  forbidUnhandledRejections(t);
+  const told: string[] = [];
+  const { reporter, errors, logger } = office((error) => void told.push(`onError ${error.message}`));
+  reporter.listen(() => {
+    throw new Error('worse');
+  });
+  const late: () => unknown = () => Promise.reject(new Error('late'));
+  reporter.listen(late);
+  reporter.listen(({ error }) => void told.push(`listener ${error.message}`));
+  reporter.report(new Error('x'), 'subscribe', 'a handler failed');
+  await turns();
+  assert.deepEqual(told, ['listener x', 'onError x']);
+  assert.equal(errors(), 3);
+  assert.deepEqual(logger.lines.slice(1), [
+    'error a listener of onFailure itself threw: worse',
+    'error a listener of onFailure itself threw: late',
+  ]);
+});
+
+test('an onError that throws for each of a flood of dropped messages fills no log', () => {
+  const { reporter, errors, logger } = office(() => {
+    throw new Error('worse');
+  });
+  for (let index = 0; index < 100; index++) reporter.inboundDropped(new BusError('REJECTED', 'no'), 'subscribe');
+  assert.equal(errors(), 200);
+  assert.equal(logger.at('error').length, 10);
+});
+
 test('another listener that throws is reported to onError', () => {
   const told: string[] = [];
   const { reporter, errors } = office((error) => void told.push(error.message));
