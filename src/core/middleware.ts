@@ -95,7 +95,7 @@ export interface Middleware {
   readonly excludes?: Readonly<Record<string, string>>;
   /** Called once, when the bus starts. */
   attach?(host: MiddlewareHost): void;
-  /** Called once, when the bus has closed. */
+  /** Called once, when the bus has closed; the steps that observe are told last, and so see how the others end. */
   detach?(): void | Promise<void>;
 }
 
