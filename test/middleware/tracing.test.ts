@@ -265,6 +265,11 @@ const brokenParts: Readonly<Record<string, (t: TestContext) => Bus>> = {
         },
       },
     }),
+  'a span that cannot say whether it records': (t) => {
+    const span = api.wrapSpanContext({ traceId: TRACE_ID, spanId: SPAN_ID, traceFlags: 1 });
+    const tracer = { startSpan: () => Object.assign(span, { isRecording: broken }), startActiveSpan: broken };
+    return tracedBus(t, { recorder: new Recorder(), options: { tracerProvider: { getTracer: () => tracer } } });
+  },
   'a span whose every method throws': (t) => {
     const span = new Proxy(api.wrapSpanContext({ traceId: TRACE_ID, spanId: SPAN_ID, traceFlags: 1 }), {
       get: (target, name) =>
