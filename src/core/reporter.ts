@@ -55,7 +55,7 @@ export class Reporter {
   /** Errors that were told because there was no call to reject; the first call that they reject later counts no second time. */
   readonly #told = new WeakSet();
   readonly #listeners = new Set<(failure: Failure) => unknown>();
-  /** Errors that have rejected a call; a handler that passes one on counts no second time. */
+  /** Errors that have rejected a call; a handler that passes one on counts no second time. Thrown again later, the same object is a new failure. */
   readonly #rejecting = new WeakSet();
 
   constructor(counters: Counters, logger: Logger, onError: OnError | undefined, clock: Clock = systemClock) {
@@ -140,7 +140,7 @@ export class Reporter {
 
   #count(error: unknown, operation: Operation): void {
     if (isObject(error)) {
-      if (this.#rejecting.has(error)) return;
+      if (this.#rejecting.delete(error)) return;
       this.#told.add(error);
     }
     this.#counters.errors.add(operation, errorType(error));

@@ -43,6 +43,14 @@ test('a rejection that a handler passes on counts once', () => {
   assert.equal(logger.lines.length, 1, 'it is logged all the same');
 });
 
+test('one error object for all failures: each counts, also after it has rejected a call', () => {
+  const { reporter, errors } = office();
+  const error = new Error('always this one');
+  reporter.rejected(error, 'publish');
+  for (let index = 0; index < 4; index++) reporter.report(error, 'subscribe', 'a handler failed');
+  assert.equal(errors(), 4, 'the first one may have been handed on by the handler whose call it rejected');
+});
+
 test('a failure that was told and then rejects the call that met it counts once', () => {
   const { reporter, errors } = office();
   const error = new BusError('BIND_FAILED', 'taken');
