@@ -8,7 +8,7 @@
 import compose from 'koa-compose';
 import { BusError } from './errors.ts';
 import type { Middleware, Next } from './middleware.ts';
-import { guarded, marking, misuse, settling } from './next-contract.ts';
+import { guarded, judging, marking, misuse, settling } from './next-contract.ts';
 import type { Run, Step } from './next-contract.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { rewindReceive, rewindSend } from './rewind.ts';
@@ -84,12 +84,18 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
   return {
     send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
     receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends.late)),
-    sendCancel: composeSteps(sealing, (ctx) => ends.sendCancel(ctx), rewindSend, ends.late),
+    sendCancel: composeSteps(
+      sealing,
+      marking((ctx) => ends.sendCancel(ctx)),
+      rewindSend,
+      ends.late,
+    ),
     receiveCancel: composeSteps(
       verifying,
-      (ctx) => {
+      marking((ctx) => {
         ends.receiveCancel(ctx);
-      },
+        return undefined;
+      }),
       rewindReceive,
       ends.late,
     ),
@@ -136,9 +142,13 @@ function composeSteps<C extends ReceiveContext | SendContext>(
   late: ChainEnds['late'],
 ): Run<C> {
   let inner: Step<C>[] = [end];
+  let isJudged = true;
   for (const { run, middleware } of [...steps].reverse()) {
     const repeats = middleware?.repeatable !== undefined;
-    const step = middleware === undefined || middleware.awaitsNext === true ? run : guarded(run, repeats, late);
+    const isTrusted = middleware === undefined || middleware.awaitsNext === true;
+    if (isTrusted && !isJudged) inner = [judging, ...inner];
+    isJudged = isTrusted;
+    const step = isTrusted ? run : guarded(run, repeats, late);
     inner = repeats ? [repeating(step, middleware, inner, rewind), ...inner] : [step, ...inner];
   }
   const composed = compose(inner);

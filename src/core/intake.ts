@@ -59,6 +59,16 @@ export class Intake {
     this.#tellIdle();
   }
 
+  /** Runs what brings messages in: until it has returned, nothing in flight does not mean that all is done. */
+  holding<T>(bringIn: () => T): T {
+    this.hold();
+    try {
+      return bringIn();
+    } finally {
+      this.unhold();
+    }
+  }
+
   /**
    * After a burst: lets what was started settle before more is read, or the event loop turn, whichever comes first. Messages that
    * pile up half done outlive the young generation, and collecting them costs more than handling them.
@@ -80,7 +90,7 @@ export class Intake {
   }
 
   #tellIdle(): void {
-    if (this.#inFlight > 0 || this.#held > 0) return;
+    if (this.#idle.length === 0 || this.#inFlight > 0 || this.#held > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

@@ -60,7 +60,7 @@ export interface MiddlewareHost {
   report(error: unknown, ctx?: ReceiveContext | SendContext): void;
   /**
    * Tells of every failure that no call reports, a dropped message for instance, after it was counted and logged; until the
-   * function that it returns is called. The listener must not throw.
+   * function that it returns is called. What the listener throws is counted and logged.
    */
   onFailure(listener: (failure: Failure) => void): () => void;
 }
@@ -95,7 +95,7 @@ export interface Middleware {
   readonly excludes?: Readonly<Record<string, string>>;
   /** Called once, when the bus starts. */
   attach?(host: MiddlewareHost): void;
-  /** Called once, when the bus has closed. */
+  /** Called once, when the bus has closed; the steps that observe are told last, and so see how the others end. */
   detach?(): void | Promise<void>;
 }
 

@@ -57,6 +57,23 @@ export function guarded<C extends ReceiveContext | SendContext>(
   };
 }
 
+/**
+ * Stands around steps that promise nothing: those further out (which measure and trace) see a broken contract as the failure that the
+ * call or the log will tell.
+ */
+export function judging(ctx: ReceiveContext | SendContext, next: Next): Promise<void> {
+  const running = next();
+  if (running === DONE && ctx.ended && !ctx.doubled) return DONE;
+  return running.then(
+    () => {
+      if (!ctx.ended || ctx.doubled) throw misuse(ctx);
+    },
+    (error: unknown) => {
+      throw ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
+    },
+  );
+}
+
 /** Turns a broken contract into MIDDLEWARE_MISUSE, and marks the end of the chain. */
 export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): Run<C> {
   // Not an async function: every message passes here, and this way it waits one tick in place of three.

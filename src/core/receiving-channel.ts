@@ -60,7 +60,8 @@ export abstract class ReceivingChannel {
       open: (spec: LinkSpec) =>
         options.open({
           ...spec,
-          onPacket: (incoming) => this.onPacket(incoming),
+          // A handler that ends at once may close the bus, which waits for the rest of the packet too.
+          onPacket: (incoming) => this.intake.holding(() => this.onPacket(incoming)),
           onMalformed: (error) => {
             kernel.reporter.inboundDropped(unreadable(error, this.endpoint), this.operation);
           },

@@ -54,8 +54,8 @@ export class Reporter {
   readonly #floods: FloodLog;
   /** Errors that were told because there was no call to reject; the first call that they reject later counts no second time. */
   readonly #told = new WeakSet();
-  readonly #listeners = new Set<(failure: Failure) => void>();
-  /** Errors that have rejected a call; a handler that passes one on counts no second time. */
+  readonly #listeners = new Set<(failure: Failure) => unknown>();
+  /** Errors that have rejected a call; a handler that passes one on counts no second time. Thrown again later, the same object is a new failure. */
   readonly #rejecting = new WeakSet();
 
   constructor(counters: Counters, logger: Logger, onError: OnError | undefined, clock: Clock = systemClock) {
@@ -85,13 +85,7 @@ export class Reporter {
     this.#tell({ error: shown, operation, level, line: `${what}: ${messageOf(error)}`, context, isDropped });
     const onError: ((error: Error, context?: Context) => unknown) | undefined = this.#onError;
     if (onError === undefined) return;
-    guard(
-      () => onError(shown, context),
-      (failure) => {
-        this.#count(failure, operation);
-        this.#logger.error(`onError itself threw: ${messageOf(failure)}`);
-      },
-    );
+    this.#guard('onError', operation, () => onError(shown, context));
   }
 
   /** Calls another listener of the application; what it throws, also as a promise, is reported. */
@@ -128,17 +122,25 @@ export class Reporter {
     this.#counters.outboundDropped.add(operation, errorType(error));
   }
 
+  /** Calls who hears of failures; a failure of its own is not told to it again. */
+  #guard(name: string, operation: Operation, listener: () => unknown): void {
+    guard(listener, (failure) => {
+      this.#count(failure, operation);
+      this.#floods.write('error', `${name} itself threw`, `${name} itself threw: ${messageOf(failure)}`);
+    });
+  }
+
   #tell(failure: Failure): void {
     const { error, operation, level, line, isDropped } = failure;
     // What failed here is the application's own and told in full.
     if (isDropped) this.#floods.write(level, `dropped (${operation}, ${errorType(error)})`, line);
     else logAt(this.#logger, level, line);
-    for (const listener of this.#listeners) listener(failure);
+    for (const listener of this.#listeners) this.#guard('a listener of onFailure', operation, () => listener(failure));
   }
 
   #count(error: unknown, operation: Operation): void {
     if (isObject(error)) {
-      if (this.#rejecting.has(error)) return;
+      if (this.#rejecting.delete(error)) return;
       this.#told.add(error);
     }
     this.#counters.errors.add(operation, errorType(error));

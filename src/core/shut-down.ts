@@ -83,16 +83,33 @@ export async function shutDown(
     undelivered += count;
   }
   await Promise.all([...silenced, ...replying.map((one) => one.keeper.close())]);
-  for (const one of stack) {
+  await detach(
+    kernel,
+    stack.filter(({ stage }) => stage !== 'observe'),
+  );
+  // Steps have ended what waits in them, which takes a turn to come through; whatever is still open is told.
+  await nextTurn();
+  kernel.deadlines.close();
+  await nextTurn();
+  // Those that observe go last: what came to its end just now is counted and told too.
+  await detach(
+    kernel,
+    stack.filter(({ stage }) => stage === 'observe'),
+  );
+  kernel.reporter.close();
+  return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
+}
+
+async function detach(kernel: Kernel, steps: readonly Middleware[]): Promise<void> {
+  for (const one of steps) {
     try {
       await one.detach?.();
     } catch (error) {
       kernel.reporter.report(error, 'publish', `detaching the middleware "${one.name}" failed`);
     }
   }
-  // Steps have ended what waits in them, which takes a turn to come through; whatever is still open is told.
-  await new Promise((resolve) => setImmediate(resolve));
-  kernel.deadlines.close();
-  kernel.reporter.close();
-  return { undelivered, cancelled, byTopic: Object.fromEntries(lost) };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,6 +5,8 @@
  */
 import { ValueType } from '@opentelemetry/api';
 import type { Attributes, HrTime } from '@opentelemetry/api';
+import { aBoolean, checkAll, expectObject } from '../core/option-checks.ts';
+import type { Check } from '../core/option-checks.ts';
 import { DURATION_METRICS, SCOPE_NAME } from '../core/semconv.ts';
 import { HistogramStore, sharedHistograms, timeNow } from './histogram-store.ts';
 import type { HistogramSeries } from './histogram-store.ts';
@@ -69,6 +71,8 @@ export interface HistogramProducerOptions {
   readonly shared?: boolean;
 }
 
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([['shared', aBoolean]]);
+
 const stores = new WeakMap<HistogramProducer, HistogramStore>();
 
 /**
@@ -89,8 +93,9 @@ const stores = new WeakMap<HistogramProducer, HistogramStore>();
  * ```
  */
 export function histogramProducer(options: HistogramProducerOptions = {}): HistogramProducer {
+  expectObject('options', options);
+  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
   const { shared = true } = options;
-  if (typeof shared !== 'boolean') throw new TypeError(`Expected \`shared\` to be a boolean, got ${typeof shared}`);
   const store = shared ? sharedHistograms : new HistogramStore();
   store.exported(); // for good: a reader does not tell when it is gone
   return producerOf(store);

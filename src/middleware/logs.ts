@@ -6,12 +6,14 @@
  * operation and error type, the next one says how many were left out. Nothing that a logger throws reaches the bus.
  */
 import { diag } from '@opentelemetry/api';
-import { BusError, errorType, messageOf } from '../core/errors.ts';
+import { BusError, errorType } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { FloodGate } from '../core/flood-gate.ts';
 import { LOG_LEVELS } from '../core/logger.ts';
 import type { LogLevel } from '../core/logger.ts';
 import type { Middleware } from '../core/middleware.ts';
+import { checkAll, expectObject, oneOf, withMethods } from '../core/option-checks.ts';
+import type { Check } from '../core/option-checks.ts';
 import type { Failure } from '../core/reporter.ts';
 import { SCHEMA_URL, SCOPE_NAME } from '../core/semconv.ts';
 import { warnOfUnusableApi } from './api-copies.ts';
@@ -31,6 +33,7 @@ export interface LogsOptions {
 /**
  * Sends failures to OpenTelemetry as log records, correlated with the trace of their message; see docs/observability.md.
  *
+ * @throws TypeError for options that are none
  * @example
  * ```ts
  * import { Bus } from 'tracebus/core';
@@ -41,8 +44,9 @@ export interface LogsOptions {
  * ```
  */
 export function logs(options: LogsOptions = {}): Middleware {
+  expectObject('options', options);
+  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
   const { loggerProvider, level = 'warn' } = options;
-  expectOptions(options);
   const least = LOG_LEVELS.indexOf(level);
   let detach: (() => void) | undefined;
 
@@ -101,13 +105,7 @@ function emit(logger: RecordLogger, record: LogRecord): void {
   }
 }
 
-function expectOptions({ loggerProvider, level }: LogsOptions): void {
-  const { getLogger } = Object(loggerProvider) as { getLogger?: unknown };
-  if (loggerProvider !== undefined && typeof getLogger !== 'function') {
-    const given = Object(loggerProvider) === loggerProvider ? 'an object without getLogger' : messageOf(loggerProvider);
-    throw new TypeError(`Expected \`loggerProvider\` to be a LoggerProvider, got ${given}`);
-  }
-  if (level !== undefined && !LOG_LEVELS.includes(level)) {
-    throw new TypeError(`Expected \`level\` to be one of ${LOG_LEVELS.join(', ')}, got ${messageOf(level)}`);
-  }
-}
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['loggerProvider', withMethods('a LoggerProvider', 'getLogger')],
+  ['level', oneOf(...LOG_LEVELS)],
+]);

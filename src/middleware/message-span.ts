@@ -97,6 +97,16 @@ export function setMessageId(span: Span, id: string | undefined): void {
   if (id !== undefined && id !== '') span.setAttribute(ATTR.messageId, id);
 }
 
+/** Whether there is anything to record; an SDK that cannot say is left alone. */
+export function isRecording(span: Span): boolean {
+  try {
+    return span.isRecording();
+  } catch (error) {
+    diag.error('tracebus: OpenTelemetry threw', error);
+    return false;
+  }
+}
+
 /** Telemetry that throws must not change what becomes of a message. */
 export function quietly(run: () => void): void {
   try {

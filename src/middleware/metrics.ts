@@ -11,6 +11,8 @@ import { createNoopMeter, diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
 import { BusError, messageOf } from '../core/errors.ts';
 import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
+import { aBoolean, checkAll, expectObject, withMethods } from '../core/option-checks.ts';
+import type { Check } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -55,8 +57,10 @@ export interface MetricsOptions {
  * ```
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  const { meterProvider, durations = true } = options;
-  const ownStore = checked(options);
+  expectObject('options', options);
+  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  const { meterProvider, durations = true, histogramProducer } = options;
+  const ownStore = histogramProducer && storeOf(histogramProducer);
   let isAttached = false;
   let measuring: Durations | undefined;
   let detach: (() => void) | undefined;
@@ -119,18 +123,11 @@ function guarded({ logger }: MiddlewareHost, run: () => void): void {
   }
 }
 
-/** The store of the given producer. */
-function checked({ meterProvider, durations = true, histogramProducer }: MetricsOptions): HistogramStore | undefined {
-  if (meterProvider !== undefined && typeof meterProvider.getMeter !== 'function') {
-    throw new TypeError(`Expected \`meterProvider\` to be a MeterProvider, got ${typeof meterProvider}`);
-  }
-  if (typeof durations !== 'boolean') {
-    throw new TypeError(`Expected \`durations\` to be a boolean, got ${typeof durations}`);
-  }
-  if (histogramProducer === undefined) return undefined;
-  const store = storeOf(histogramProducer);
-  if (store !== undefined) return store;
-  throw new TypeError(
-    `Expected \`histogramProducer\` to be made by histogramProducer(), got ${typeof histogramProducer}`,
-  );
-}
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['meterProvider', withMethods('a MeterProvider', 'getMeter')],
+  ['durations', aBoolean],
+  [
+    'histogramProducer',
+    (value) => (storeOf(value as HistogramProducer) === undefined ? 'made by histogramProducer()' : undefined),
+  ],
+]);

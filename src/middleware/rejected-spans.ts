@@ -8,7 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Failure } from '../core/reporter.ts';
 import { ATTR } from '../core/semconv.ts';
 import { spanKeyOf } from './message-attributes.ts';
-import { markFailed, quietly } from './message-span.ts';
+import { isRecording, markFailed, quietly } from './message-span.ts';
 import type { SpanStarter } from './span-starter.ts';
 import type { TraceHooks } from './trace-hooks.ts';
 
@@ -45,7 +45,7 @@ export class RejectedSpans {
     const added = this.#suppressed === 0 ? undefined : { [ATTR.suppressed]: this.#suppressed };
     this.#suppressed = 0;
     const span = this.#starter.start(key, ctx, { parent: ROOT_CONTEXT, added });
-    if (span?.isRecording() !== true) return;
+    if (span === undefined || !isRecording(span)) return;
     markFailed(span, ctx, error);
     quietly(() => {
       span.end();

@@ -18,12 +18,12 @@ const LONGEST_VALUE = 8192;
 /** Left for topic, sender, correlation, content type, signature and what steps add after this one. */
 const ROOM_LEFT = { headers: 16, bytes: 2048 };
 
-/** Up to here nothing has to be counted. */
-const FEW = { headers: 16, bytes: 256 };
+/** So long a value needs no counting where it is the only header. */
+const SHORT_BYTES = 256;
 
 const setter: TextMapSetter<MessageHeaders> = {
   set: (headers, name, value) => {
-    if (value.length > FEW.bytes || headers.size > FEW.headers) expectRoom(headers, name, value);
+    if (headers.size > 0 || value.length > SHORT_BYTES) expectRoom(headers, name, value);
     headers.set(name.toLowerCase(), value);
   },
 };
@@ -75,7 +75,9 @@ export class TraceHeaders {
 
 function expectRoom(headers: MessageHeaders, name: string, value: string): void {
   let bytes = Buffer.byteLength(value);
-  for (const [, held] of headers.entries()) bytes += typeof held === 'string' ? Buffer.byteLength(held) : held.length;
+  for (const [key, held] of headers.entries()) {
+    bytes += key.length + (typeof held === 'string' ? Buffer.byteLength(held) : held.length);
+  }
   if (headers.size < MAX_HEADERS - ROOM_LEFT.headers && bytes < MAX_HEADER_BLOCK_BYTES - ROOM_LEFT.bytes) return;
   throw new RangeError(`the headers of the message leave no room for "${name}"`);
 }

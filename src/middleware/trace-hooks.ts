@@ -30,7 +30,7 @@ export class TraceHooks {
   wants(ctx: AnyContext): boolean {
     if (this.#filter === undefined) return true;
     try {
-      return this.#filter(ctx);
+      return expectNow(this.#filter(ctx));
     } catch (error) {
       this.#failed('filter', error);
       return true;
@@ -42,7 +42,7 @@ export class TraceHooks {
     if (this.#attributes === undefined && this.#headers.length === 0) return undefined;
     const added: Attributes = {};
     try {
-      Object.assign(added, this.#attributes?.(ctx));
+      Object.assign(added, expectNow(this.#attributes?.(ctx)));
     } catch (error) {
       this.#failed('attributes', error);
     }
@@ -70,4 +70,11 @@ export class TraceHooks {
       `the option \`${hook}\` of trace() threw, and more of that will not be logged: ${messageOf(error)}`,
     );
   }
+}
+
+/** What a hook answers; nobody waits for a promise, and its rejection would end the process. */
+function expectNow<T>(answer: T): T {
+  if (!(answer instanceof Promise)) return answer;
+  answer.catch(() => undefined);
+  throw new TypeError('it answered a promise; it has to be synchronous');
 }

@@ -10,7 +10,7 @@ import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { addSpanEvent } from '../core/span-event.ts';
-import { MessageSpan, quietly, setMessageId } from './message-span.ts';
+import { MessageSpan, isRecording, quietly, setMessageId } from './message-span.ts';
 import { RejectedSpans } from './rejected-spans.ts';
 import { SpanStarter } from './span-starter.ts';
 import type { TraceHeaders } from './trace-headers.ts';
@@ -51,7 +51,7 @@ export class Tracing {
     const active = api.setSpan(parent, span);
     this.#headers.inject(active, ctx.headers);
     // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
-    if (!span.isRecording()) return context.with(active, next);
+    if (!isRecording(span)) return context.with(active, next);
     return new MessageSpan(span, ctx, this.#open).run(active, next);
   }
 
@@ -72,7 +72,7 @@ export class Tracing {
     if (active === ROOT_CONTEXT && context.active() === ROOT_CONTEXT) return next();
 
     ctx.scope = (fn) => context.with(active, fn);
-    if (span?.isRecording() !== true) return context.with(active, next);
+    if (span === undefined || !isRecording(span)) return context.with(active, next);
     quietly(() => {
       if (isMessage) setMessageId(span, ctx.id);
     });

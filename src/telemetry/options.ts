@@ -1,5 +1,7 @@
 /** The options of `startTelemetry`, and the check that they are what they claim to be. */
 import type { Logger } from '../core/logger.ts';
+import { aString, checkAll, expectObject, time, withMethods } from '../core/option-checks.ts';
+import type { Check } from '../core/option-checks.ts';
 
 /** Where the URL of the metrics and what failed are written. */
 export type TelemetryLogger = Pick<Logger, 'info' | 'warn'>;
@@ -43,40 +45,47 @@ export interface OtlpOptions {
   readonly endpoint: string;
 }
 
+const httpUrl: Check = (value) =>
+  typeof value === 'string' && /^https?:$/.test(URL.canParse(value) ? new URL(value).protocol : '')
+    ? undefined
+    : 'an http or https URL';
+
+/** `false`, or an object, which is looked into afterwards. */
+const falseOr =
+  (shape: string): Check =>
+  (value) =>
+    value === false || (typeof value === 'object' && value !== null) ? undefined : `false or ${shape}`;
+
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['serviceName', aString],
+  ['prometheus', falseOr('{ host, port }')],
+  ['otlp', falseOr('{ endpoint }')],
+  ['shutdownTimeoutMs', time],
+  ['logger', withMethods('a logger', 'info', 'warn')],
+]);
+
+/** The options of the two options that are objects, by their whole names. */
+const INNER_CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['prometheus.host', aString],
+  ['prometheus.port', (value) => (isPort(value) ? undefined : 'an integer from 0 to 65535')],
+  ['otlp.endpoint', httpUrl],
+]);
+
 /** @throws TypeError or RangeError that names the option and what it should be */
 export function checkTelemetryOptions(options: TelemetryOptions): void {
-  const { serviceName, prometheus = false, otlp = false, shutdownTimeoutMs } = options;
-  if (serviceName !== undefined && (typeof serviceName !== 'string' || serviceName === '')) {
-    throw new TypeError(`Expected \`serviceName\` to be a non-empty string, got ${typeof serviceName}`);
+  expectObject('options', options);
+  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  const { prometheus = false, otlp = false } = options;
+  if (prometheus !== false) checkAll(named('prometheus', prometheus), INNER_CHECKS);
+  if (otlp === false) return;
+  if ((otlp as Partial<OtlpOptions>).endpoint === undefined) {
+    throw new TypeError('Expected `otlp.endpoint` to be an http or https URL, got undefined');
   }
-  if (shutdownTimeoutMs !== undefined && !(Number.isFinite(shutdownTimeoutMs) && shutdownTimeoutMs >= 0)) {
-    throw new RangeError(`Expected \`shutdownTimeoutMs\` to be a number from 0, got ${String(shutdownTimeoutMs)}`);
-  }
-  if (prometheus !== false) checkPrometheusOptions(prometheus);
-  if (otlp !== false) checkOtlpOptions(otlp);
+  checkAll(named('otlp', otlp), INNER_CHECKS);
 }
 
-function checkPrometheusOptions(prometheus: PrometheusOptions): void {
-  if (typeof prometheus !== 'object') {
-    throw new TypeError(`Expected \`prometheus\` to be false or { host, port }, got ${typeof prometheus}`);
-  }
-  const { host, port } = prometheus;
-  if (host !== undefined && (typeof host !== 'string' || host === '')) {
-    throw new TypeError('Expected `prometheus.host` to be a non-empty string');
-  }
-  if (port !== undefined && !isPort(port)) {
-    throw new RangeError(`Expected \`prometheus.port\` to be an integer from 0 to 65535, got ${String(port)}`);
-  }
-}
-
-function checkOtlpOptions(otlp: OtlpOptions): void {
-  const endpoint: unknown = typeof otlp === 'object' ? otlp.endpoint : otlp;
-  if (typeof otlp !== 'object' || typeof endpoint !== 'string') {
-    throw new TypeError(`Expected \`otlp\` to be false or { endpoint }, got ${typeof otlp}`);
-  }
-  if (!/^https?:$/.test(URL.canParse(endpoint) ? new URL(endpoint).protocol : '')) {
-    throw new RangeError(`Expected \`otlp.endpoint\` to be an http or https URL, got ${JSON.stringify(endpoint)}`);
-  }
+function named(name: string, options: PrometheusOptions | OtlpOptions): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(options).map(([key, value]) => [`${name}.${key}`, value]));
 }
 
 /** True for what a server can listen on; 0 stands for any free port. */

@@ -43,6 +43,14 @@ test('a rejection that a handler passes on counts once', () => {
   assert.equal(logger.lines.length, 1, 'it is logged all the same');
 });
 
+test('one error object for all failures: each counts, also after it has rejected a call', () => {
+  const { reporter, errors } = office();
+  const error = new Error('always this one');
+  reporter.rejected(error, 'publish');
+  for (let index = 0; index < 4; index++) reporter.report(error, 'subscribe', 'a handler failed');
+  assert.equal(errors(), 4, 'the first one may have been handed on by the handler whose call it rejected');
+});
+
 test('a failure that was told and then rejects the call that met it counts once', () => {
   const { reporter, errors } = office();
   const error = new BusError('BIND_FAILED', 'taken');
@@ -113,6 +121,35 @@ test('an asynchronous onError that rejects is the same, and ends nothing', async
   await turns();
   assert.equal(errors(), 2);
   assert.deepEqual(logger.lines.slice(1), ['error onError itself threw: worse']);
+});
+
+test('a listener of failures that throws, or rejects, is counted and logged; the others and onError hear all the same', async (t) => {
+  forbidUnhandledRejections(t);
+  const told: string[] = [];
+  const { reporter, errors, logger } = office((error) => void told.push(`onError ${error.message}`));
+  reporter.listen(() => {
+    throw new Error('worse');
+  });
+  const late: () => unknown = () => Promise.reject(new Error('late'));
+  reporter.listen(late);
+  reporter.listen(({ error }) => void told.push(`listener ${error.message}`));
+  reporter.report(new Error('x'), 'subscribe', 'a handler failed');
+  await turns();
+  assert.deepEqual(told, ['listener x', 'onError x']);
+  assert.equal(errors(), 3);
+  assert.deepEqual(logger.lines.slice(1), [
+    'error a listener of onFailure itself threw: worse',
+    'error a listener of onFailure itself threw: late',
+  ]);
+});
+
+test('an onError that throws for each of a flood of dropped messages fills no log', () => {
+  const { reporter, errors, logger } = office(() => {
+    throw new Error('worse');
+  });
+  for (let index = 0; index < 100; index++) reporter.inboundDropped(new BusError('REJECTED', 'no'), 'subscribe');
+  assert.equal(errors(), 200);
+  assert.equal(logger.at('error').length, 10);
 });
 
 test('another listener that throws is reported to onError', () => {

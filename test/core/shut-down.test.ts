@@ -67,6 +67,32 @@ test('close() waits for the handlers, and what they send while it waits still le
   await until(() => got.length === 1, 'what the handler sent');
 });
 
+test('a handler that ends at once may close the bus: the rest of its packet is waited for', async (t) => {
+  const { bus, told } = memoryBus(t);
+  const hold = deferred();
+  let closing: ReturnType<typeof bus.close> | undefined;
+  let started = 0;
+  const sent: unknown[] = [];
+  bus.subscribe('a', ({ body }) => {
+    if (body === 'close') {
+      closing = bus.close();
+      return undefined;
+    }
+    started++;
+    return hold.promise.then(async () => void sent.push(await codeOf(bus.publish('b', 1))));
+  });
+  await bus.ready();
+  void bus.publish('a', 'close');
+  void bus.publish('a', 1);
+  void bus.publish('a', 2);
+  await until(() => started === 2, 'the handlers of what came in the same packet');
+  await turns(20);
+  hold.resolve();
+  assert.deepEqual(await bounded(closing ?? Promise.reject(new Error('not closed')), 'the close'), NOTHING);
+  assert.deepEqual(sent, ['resolved', 'resolved']);
+  assert.deepEqual(told, []);
+});
+
 test('close() lets requests in hand be answered', async (t) => {
   const transport = memory();
   const caller = memoryBus(t, { transport });

@@ -154,8 +154,9 @@ test('the shared one takes the buses on the global provider alone; others record
 test('wrong options are refused', () => {
   assert.throws(
     () => histogramProducer({ shared: 1 as unknown as boolean }),
-    /Expected `shared` to be a boolean, got n/,
+    /Expected `shared` to be true or false, got 1/,
   );
+  assert.throws(() => histogramProducer({ share: true } as object), /Unknown option `share`; did you mean `shared`\?/);
   const foreign = { collect: () => histogramProducer({ shared: false }).collect() };
   assert.throws(
     () => metrics({ histogramProducer: foreign }),

@@ -374,14 +374,16 @@ test('after the bus has closed nothing listens, and the step can serve another',
 test('options that are none are refused', () => {
   assert.throws(() => logs({ level: 'fatal' as never }), {
     name: 'TypeError',
-    message: 'Expected `level` to be one of debug, info, warn, error, silent, got fatal',
+    message: "Expected `level` to be one of 'debug', 'info', 'warn', 'error', 'silent', got \"fatal\"",
   });
   assert.throws(
     () => logs({ loggerProvider: {} as never }),
-    /Expected `loggerProvider` to be a LoggerProvider, got an object without getLogger/,
+    /Expected `loggerProvider` to be a LoggerProvider with getLogger, got object/,
   );
   assert.throws(() => logs({ loggerProvider: null as never }), /got null/);
   assert.throws(() => logs({ loggerProvider: 7 as never }), /got 7/);
+  assert.throws(() => logs({ levl: 'error' } as never), /Unknown option `levl`; did you mean `level`\?/);
+  assert.throws(() => logs(null as never), /Expected `options` to be an object, got null/);
 });
 
 test('topics, headers and errors from outside forge no line of the log, and floods of unknown topics are bounded', async (t) => {

@@ -8,12 +8,15 @@ import type { TestContext } from 'node:test';
 import { diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
 import type { Bus } from '../../src/core/bus.ts';
+import { BusError } from '../../src/core/errors.ts';
+import type { Middleware } from '../../src/core/middleware.ts';
 import { DURATION_BOUNDS_S, FINE_BOUNDS_S } from '../../src/core/semconv.ts';
 import { histogramProducer } from '../../src/middleware/histogram-producer.ts';
 import { metrics } from '../../src/middleware/metrics.ts';
 import type { MetricsOptions } from '../../src/middleware/metrics.ts';
+import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
-import { memoryBus } from '../support/memory-bus.ts';
+import { codeOf, memoryBus } from '../support/memory-bus.ts';
 import { until } from './memory-bus.ts';
 import { Collected } from './metrics-reader.ts';
 
@@ -161,6 +164,31 @@ for (const [what, hasProducer] of [
     expectTotals(await other.scrape(), sum(LOADS[1]!));
   });
 }
+
+test('what fails because the bus closes is in the totals too', async (t) => {
+  const collected = new Collected();
+  const slowly = { baseMs: 60_000, capMs: 60_000, random: () => 1 };
+  const busy: Middleware = {
+    name: 'busy',
+    stage: 'payload',
+    send: () => {
+      throw new BusError('TRANSPORT_FAILED', 'not now', { retryable: true });
+    },
+  };
+  const { bus } = memoryBus(t, {
+    requestTimeoutMs: 120_000,
+    stack: [metrics({ meterProvider: collected.provider }), retry(slowly), serialize(), busy],
+  });
+  await bus.ready();
+  const calls = [1, 2, 3].map((body) => codeOf(bus.request('call', body)));
+  await bus.close({ timeoutMs: 0 });
+  assert.deepEqual(await Promise.all(calls), ['CLOSED', 'CLOSED', 'CLOSED']);
+  const text = await collected.scrape();
+  const labels = { messaging_operation_name: 'request', error_type: 'closed' };
+  assert.equal(value(text, 'messagebus_errors_total', labels), bus.metrics().errors);
+  assert.equal(value(text, 'messagebus_outbound_dropped_total', labels), bus.metrics().outbound_dropped);
+  assert.equal(bus.metrics().errors, 3);
+});
 
 test('on the global provider too, with a bus of an injected one beside it', async (t) => {
   const collected = new Collected([histogramProducer()]);

@@ -202,6 +202,12 @@ test('a histogram that throws changes nothing for the message', async () => {
 
 test('wrong options are refused', () => {
   const wrong = (options: object) => metrics(options);
-  assert.throws(() => wrong({ durations: 1 }), /Expected `durations` to be a boolean, got number/);
-  assert.throws(() => wrong({ meterProvider: {} }), /Expected `meterProvider` to be a MeterProvider, got object/);
+  assert.throws(() => wrong({ durations: 1 }), /Expected `durations` to be true or false, got 1/);
+  assert.throws(
+    () => wrong({ meterProvider: {} }),
+    /Expected `meterProvider` to be a MeterProvider with getMeter, got object/,
+  );
+  assert.throws(() => wrong({ meterProvider: null }), /Expected `meterProvider` to be a MeterProvider/);
+  assert.throws(() => wrong({ duration: false }), /Unknown option `duration`; did you mean `durations`\?/);
+  assert.throws(() => wrong(null as never), /Expected `options` to be an object, got null/);
 });

@@ -116,14 +116,18 @@ test('trace headers never take the room that the bus’s own headers need', () =
   const large = withBaggage({ a: 'b'.repeat(4000), c: 'd'.repeat(4000) });
   const bytes = MessageHeaders.from({ mine: 'x'.repeat(9000) });
   const many = MessageHeaders.from(Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`h${String(n)}`, 'v'])));
-  for (const headers of [bytes, many]) {
+  const full = MessageHeaders.from({ mine: 'x'.repeat(16_200) });
+  const named = MessageHeaders.from(
+    Object.fromEntries(Array.from({ length: 46 }, (_, n) => [String(n).padStart(64, 'n'), 'v'.repeat(287)])),
+  );
+  for (const headers of [bytes, many, full, named]) {
     trace.inject(large, headers);
     for (const name of ['topic', 'sender', 'correlation', 'timeout-ms']) headers.set(name, 'x');
     assert.ok(headers.encode(KIND_NUMBERS.request).length <= 16_384);
   }
   assert.equal(bytes.has('traceparent'), true, 'what is small still fits');
   assert.equal(bytes.has('baggage'), false);
-  assert.equal(many.has('traceparent'), false);
+  for (const headers of [many, full, named]) assert.equal(headers.has('traceparent'), false);
   const usual = new MessageHeaders();
   trace.inject(large, usual);
   assert.equal(usual.getText('baggage')?.length, 8005);

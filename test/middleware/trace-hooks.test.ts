@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ROOT_CONTEXT, SpanKind, context, trace as api } from '@opentelemetry/api';
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import { SamplingDecision } from '@opentelemetry/sdk-trace';
+import { forbidUnhandledRejections } from '../support/rejections.ts';
 import { TraceHooks } from '../../src/middleware/trace-hooks.ts';
 import { receiveContext, sendContext } from './contexts.ts';
 import { until } from './memory-bus.ts';
@@ -123,6 +124,22 @@ test('hooks that throw cost their answer: every message is delivered and has its
     ['filter', 'attributes'],
   );
   assert.equal(recorder.complaints.length, 12);
+});
+
+test('asynchronous hooks are told that nobody waits for them; what they reject with ends nothing', async (t) => {
+  forbidUnhandledRejections(t);
+  const recorder = new Recorder();
+  const warnings: string[] = [];
+  const { logger } = middlewareHost();
+  const late = (() => Promise.reject(new Error('late'))) as never;
+  const hooks = new TraceHooks({ filter: late, attributes: late }, { ...logger, warn: (line) => warnings.push(line) });
+  assert.equal(hooks.wants(receiveContext()), true, 'as for a filter that throws');
+  assert.deepEqual(hooks.attributes(receiveContext()), {});
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(warnings.length, 2);
+  for (const line of warnings)
+    assert.match(line, /of trace\(\) threw.*it answered a promise; it has to be synchronous/);
+  assert.equal(recorder.complaints.length, 2);
 });
 
 test('answers that make no sense are taken for what they are worth', () => {

@@ -7,11 +7,14 @@ import type { Attributes, Context } from '@opentelemetry/api';
 import { AlwaysOffSampler, AlwaysOnSampler, ParentBasedSampler, SamplingDecision } from '@opentelemetry/sdk-trace';
 import type { ReadableSpan, Sampler, SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Bus } from '../../src/core/bus.ts';
+import type { Next } from '../../src/core/middleware.ts';
 import type { ReceiveContext } from '../../src/core/receive-context.ts';
+import { metrics } from '../../src/middleware/metrics.ts';
 import type { TraceOptions } from '../../src/middleware/trace.ts';
 import { trace } from '../../src/middleware/trace.ts';
 import { done, receiveContext, sendContext } from './contexts.ts';
 import { until } from './memory-bus.ts';
+import { Collected } from './metrics-reader.ts';
 import { middlewareHost } from './middleware-host.ts';
 import { Recorder, SAMPLED, SPAN_ID, TRACE_ID, UNSAMPLED, outcomeOf, tracedBus, w3c } from './traced.ts';
 
@@ -265,6 +268,11 @@ const brokenParts: Readonly<Record<string, (t: TestContext) => Bus>> = {
         },
       },
     }),
+  'a span that cannot say whether it records': (t) => {
+    const span = api.wrapSpanContext({ traceId: TRACE_ID, spanId: SPAN_ID, traceFlags: 1 });
+    const tracer = { startSpan: () => Object.assign(span, { isRecording: broken }), startActiveSpan: broken };
+    return tracedBus(t, { recorder: new Recorder(), options: { tracerProvider: { getTracer: () => tracer } } });
+  },
   'a span whose every method throws': (t) => {
     const span = new Proxy(api.wrapSpanContext({ traceId: TRACE_ID, spanId: SPAN_ID, traceFlags: 1 }), {
       get: (target, name) =>
@@ -294,6 +302,49 @@ for (const [what, make] of Object.entries(brokenParts)) {
     await assert.rejects(bus.request('slow', 1, { timeoutMs: 10 }), { code: 'REQUEST_TIMEOUT' });
     await until(() => got.length === 6);
     assert.deepEqual(await bus.close(), { undelivered: 0, cancelled: 0, byTopic: {} });
+  });
+}
+
+const breaches: Record<string, (next: Next) => Promise<void> | void> = {
+  'does not call next()': () => undefined,
+  'calls next() twice': (next) => {
+    const first = next();
+    void next();
+    return first;
+  },
+};
+for (const [what, breach] of Object.entries(breaches)) {
+  test(`a step that ${what}: the span and the duration fail like the call and the message`, async (t) => {
+    const recorder = new Recorder();
+    const collected = new Collected();
+    let breaks: 'send' | 'receive' = 'send';
+    const bus = tracedBus(t, {
+      recorder,
+      steps: [
+        metrics({ meterProvider: collected.provider }),
+        (ctx, next) => (ctx.direction === breaks ? breach(next) : next()),
+      ],
+      bus: { onError: () => undefined },
+    });
+    bus.subscribe('event', () => undefined);
+    await bus.ready();
+    await assert.rejects(bus.publish('event', 1), { code: 'MIDDLEWARE_MISUSE' });
+    breaks = 'receive';
+    await bus.publish('event', 2);
+    const failed = (kind: SpanKind) =>
+      recorder
+        .of(kind)
+        .filter((span) => outcomeOf(span) !== 'ok')
+        .map(outcomeOf);
+    // What was sent all the same, before next() was called again, arrives too.
+    const sent = what.endsWith('twice') ? 2 : 1;
+    await until(() => recorder.of(SpanKind.CONSUMER).length === sent);
+    assert.deepEqual(failed(SpanKind.PRODUCER), ['error: middleware_misuse']);
+    assert.deepEqual([...new Set(failed(SpanKind.CONSUMER))], ['error: middleware_misuse']);
+    for (const metric of ['messaging.client.operation.duration', 'messaging.process.duration']) {
+      const lines = await collected.lines(metric);
+      assert.equal(lines.filter((line) => line.includes('"error.type":"middleware_misuse"')).length, 1, metric);
+    }
   });
 }
 

@@ -92,15 +92,26 @@ test('wrong options are refused', () => {
   const wrong: [options: object, message: RegExp][] = [
     [{ serviceName: '' }, /Expected `serviceName` to be a non-empty string/],
     [{ serviceName: 1 }, /Expected `serviceName`/],
-    [{ shutdownTimeoutMs: -1 }, /Expected `shutdownTimeoutMs` to be a number from 0, got -1/],
+    [
+      { shutdownTimeoutMs: -1 },
+      /Expected `shutdownTimeoutMs` to be a number of milliseconds from 0 to 2147483647, got -1/,
+    ],
+    [{ shutdownTimeoutMs: 2 ** 31 }, /Expected `shutdownTimeoutMs`/],
     [{ shutdownTimeoutMs: Number.NaN }, /Expected `shutdownTimeoutMs`/],
-    [{ prometheus: true }, /Expected `prometheus` to be false or \{ host, port \}, got boolean/],
+    [{ prometheus: true }, /Expected `prometheus` to be false or \{ host, port \}, got true/],
+    [{ prometheus: null }, /Expected `prometheus` to be false or/],
     [{ prometheus: { host: '' } }, /Expected `prometheus.host`/],
     [{ prometheus: { port: 70_000 } }, /Expected `prometheus.port` to be an integer from 0 to 65535, got 70000/],
     [{ prometheus: { port: '9464' } }, /Expected `prometheus.port`/],
-    [{ otlp: 'http://127.0.0.1:4318' }, /Expected `otlp` to be false or \{ endpoint \}, got string/],
-    [{ otlp: {} }, /Expected `otlp`/],
+    [{ otlp: 'http://127.0.0.1:4318' }, /Expected `otlp` to be false or \{ endpoint \}, got "http/],
+    [{ otlp: null }, /Expected `otlp` to be false or/],
+    [{ otlp: {} }, /Expected `otlp.endpoint`/],
+    [{ otlp: { endpoint: 1 } }, /Expected `otlp.endpoint`/],
     [{ otlp: { endpoint: '127.0.0.1:4318' } }, /Expected `otlp.endpoint` to be an http or https URL/],
+    [{ logger: {} }, /Expected `logger` to be a logger with info, warn/],
+    [{ promethues: false }, /Unknown option `promethues`; did you mean `prometheus`\?/],
+    [{ prometheus: { prt: 1 } }, /Unknown option `prometheus.prt`; did you mean `prometheus.port`\?/],
   ];
   for (const [options, message] of wrong) assert.throws(() => settings(options), message);
+  assert.throws(() => telemetrySettings(null as never, {}), /Expected `options` to be an object, got null/);
 });
