@@ -11,6 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { freePort } from '../support/free-port.ts';
 import type { PackedProject } from '../support/packed.ts';
 import { packedProject } from '../support/packed.ts';
+import { complaints } from '../support/compile.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const DEPENDENCIES = [
@@ -109,6 +110,11 @@ describe('the README', () => {
     );
   });
 
+  it('shows TypeScript that compiles under strict rules', () => {
+    const files = programs.map(({ text }, index) => [join(ROOT, `readme-block-${String(index)}.ts`), text]);
+    assert.deepEqual(complaints(Object.fromEntries(files) as Record<string, string>), []);
+  });
+
   it('prints what it says for the first program', async () => {
     const { stdout } = await run(await withFreePorts(programs[0]?.text ?? ''));
     assert.equal(stdout, blocks.find(({ language }) => language === 'text')?.text);
@@ -119,7 +125,7 @@ describe('the README', () => {
     [3, 'three typed patterns', ['alert BTC', '{ last: 43210.5 }']],
     [4, 'a middleware of your own', ['receive hello fast', 'send hello fast', 'world']],
     [5, 'telemetry', ['true 1']],
-    [6, 'signatures, encryption and CURVE', ['{ paid: 12 }']],
+    [6, 'signatures, encryption and CURVE', ['{ received: { amount: 12 } }']],
   ];
   for (const [index, title, lines] of expected) {
     it(`runs its program about ${title}`, async () => {
