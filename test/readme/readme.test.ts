@@ -99,17 +99,6 @@ describe('the README', () => {
       assert.ok(demo.includes(part), part);
   });
 
-  it('names no npm script that there is not', () => {
-    const text = readFileSync(join(ROOT, 'README.md'), 'utf8') + readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8');
-    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
-    const named = [...text.matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
-    assert.ok(named.includes('observability') && named.includes('check'));
-    assert.deepEqual(
-      named.filter((name) => !Object.hasOwn(scripts, name)),
-      [],
-    );
-  });
-
   it('shows TypeScript that compiles under strict rules', () => {
     const files = programs.map(({ text }, index) => [join(ROOT, `readme-block-${String(index)}.ts`), text]);
     assert.deepEqual(complaints(Object.fromEntries(files) as Record<string, string>), []);
