@@ -1,6 +1,8 @@
-/** What a figure was measured on: printed beside it. */
+/** What a figure was measured on and with: printed beside it. */
+import { execFileSync } from 'node:child_process';
 import { cpus, totalmem, type } from 'node:os';
 import { version as zmqVersion } from 'zeromq';
+import { NATS_SERVER, PACKAGES } from './outside/folder.ts';
 
 /** One line: processor, cores, memory, system and versions. */
 export function machine(): string {
@@ -9,8 +11,18 @@ export function machine(): string {
   return `${first?.model ?? 'unknown'}, ${String(cpus().length)} cores, ${memory}, ${type()}, Node ${process.versions.node}, libzmq ${zmqVersion}`;
 }
 
-/** The middle value; of an even number of values the lower middle one. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? NaN;
+/** Versions of what tracebus is compared with. */
+export function versions(): string {
+  const packages = Object.entries(PACKAGES).map(([name, version]) => `${name} ${version}`);
+  return [...packages, `nats-server ${NATS_SERVER.split('@').at(-1) ?? ''}`].join(', ');
+}
+
+/** The commit that was measured; `+` where the files differ from it. */
+export function commit(): string {
+  const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
+  try {
+    return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
+  } catch {
+    return 'unknown';
+  }
 }

@@ -7,7 +7,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { machine, median } from './machine.ts';
+import { machine } from './machine.ts';
+import { median } from './statistics.ts';
 
 const { values } = parseArgs({
   options: {

@@ -11,6 +11,7 @@ import {
   perSecond,
   quantiles,
   rare,
+  REASON,
   TOPIC,
 } from './queries.ts';
 
@@ -240,13 +241,22 @@ const losses: Row = {
       {
         title: 'Links refused',
         description:
-          'Look here when a service cannot be reached: binds that failed (the port is taken), and connections refused at the handshake (keys do not fit, or a stranger).',
+          'Look here when a service cannot be reached: binds that failed (the port is taken), and connections refused at the handshake (keys do not fit, or a stranger). Alert: TracebusHandshakeFailures.',
       },
       [
         ...rare('failedBindCount', BY, WHERE, undefined).map(({ expr }) => ({ expr, legend: '{{job}}: failed binds' })),
         ...rare('handshakeFailures', BY, WHERE, undefined).map(({ expr }) => ({ expr, legend: '{{job}}: handshakes' })),
       ],
       {},
+    ),
+    graph(
+      {
+        title: 'Not authentic',
+        description:
+          'Look here when messages are dropped as unverified: what sign and encrypt refused, by reason. The reasons and their usual causes are in docs/security.md. Alert: TracebusUnverified.',
+      },
+      rare('unverified', BY, WHERE, REASON),
+      { traceTags: 'error.type=unverified' },
     ),
   ],
 };

@@ -24,6 +24,7 @@ export const TOPIC = 'messaging_destination_name';
 export const PATTERN = 'messaging_destination_template';
 export const METHOD = 'rpc_method';
 export const ERROR_TYPE = 'error_type';
+export const REASON = 'messagebus_reason';
 
 /** The name of a counter; both exporters add `_total`. */
 export function counterName(key: CounterMetric): string {

@@ -13,6 +13,7 @@ import {
   quantile,
   quantiles,
   rare,
+  REASON,
   timedPerSecond,
   TOPIC,
 } from './queries.ts';
@@ -192,6 +193,12 @@ const failures: Row = {
       'Look here when messages arrive and are not handled, by error type.',
       rare('inboundDropped', ['job'], PROCESSES, ERROR_TYPE),
       { unit: 'cpm', width: 8, traceTags: 'error=true' },
+    ),
+    panel(
+      'Not authentic',
+      'Look here when messages to this service are dropped as unverified, by reason: docs/security.md has their usual causes.',
+      rare('unverified', ['job'], PROCESSES, REASON),
+      { unit: 'cpm', width: 8, traceTags: 'error.type=unverified' },
     ),
   ],
 };

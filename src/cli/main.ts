@@ -22,7 +22,7 @@ else if (command === 'forward') run(() => parseForward(rest), forward);
 else if (command === 'keygen') run(() => parseKeygen(rest), printKeys);
 else refuse(command === undefined ? 'A command is missing' : `There is no command ${JSON.stringify(command)}`);
 
-function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void>): void {
+function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void> | void): void {
   let parsed: T | 'help';
   try {
     parsed = parse();
@@ -32,7 +32,7 @@ function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void>): vo
     return;
   }
   if (parsed === 'help') console.log(USAGE);
-  else work(parsed).catch(fail);
+  else Promise.resolve(work(parsed)).catch(fail);
 }
 
 async function forward(endpoints: ForwardArguments): Promise<void> {
@@ -47,7 +47,7 @@ async function forward(endpoints: ForwardArguments): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
-async function printKeys(wanted: KeygenArguments): Promise<void> {
+function printKeys(wanted: KeygenArguments): void {
   for (const line of keygen(wanted, curveKeyPair)) console.log(line);
 }
 

@@ -1,13 +1,15 @@
 /** A FIFO of slots: an array with a moving head, so that taking from the front costs nothing. */
 import type { Slot } from './slot.ts';
 
-/** Below this many taken slots a compaction would cost more than it frees. */
+/** Below this many dead slots a compaction would cost more than it frees. */
 const COMPACT_FROM = 1024;
 
 /** The queue of one writer, or of one topic of it. */
 export class Lane {
   #slots: Slot[] = [];
   #head = 0;
+  /** How many were given up since the last compaction, at most. */
+  #dead = 0;
 
   push(slot: Slot): void {
     this.#slots.push(slot);
@@ -21,6 +23,11 @@ export class Lane {
     return this.#slots[this.#head + index];
   }
 
+  /** All of them, as they are now. */
+  all(): readonly Slot[] {
+    return this.#slots.slice(this.#head);
+  }
+
   /** Drops the first `count`. */
   drop(count: number): void {
     this.#head += count;
@@ -31,6 +38,14 @@ export class Lane {
       this.#slots = this.#slots.slice(this.#head);
       this.#head = 0;
     }
+  }
+
+  /** One of them was given up. Where the first one is stuck, those that give up behind it must not pile up. */
+  forget(): void {
+    if (++this.#dead < COMPACT_FROM || this.#dead * 2 < this.length) return;
+    this.#slots = this.#slots.slice(this.#head).filter(({ state }) => state !== 'void');
+    this.#head = 0;
+    this.#dead = 0;
   }
 
   /** Drops leading slots that were given up, and answers the first that counts. */

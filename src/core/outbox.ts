@@ -10,8 +10,6 @@ import { Lane } from './lane.ts';
 import { Slot } from './slot.ts';
 import { isReserved } from './topics.ts';
 
-const EMPTY: Uint8Array = new Uint8Array(0);
-
 /** How much an outbox holds, and which order it keeps. */
 export interface OutboxOptions {
   /** Messages in the queue before callers wait. */
@@ -80,9 +78,8 @@ export abstract class Outbox {
     if (slot.state === 'sent' || slot.state === 'void') return;
     const wasQueued = slot.state === 'queued';
     slot.state = 'void';
-    // A place that is given up may stand behind others for a while, but it holds no bytes.
-    slot.payload = EMPTY;
-    slot.headerBlock = EMPTY;
+    slot.empty();
+    this.#waiting.forget();
     this.#tidy(slot);
     if (wasQueued) this.leave(slot);
     if (this.#queued > 0 || this.#waiting.length > 0) this.onWorkLater();
@@ -98,6 +95,7 @@ export abstract class Outbox {
   #tidy({ topic }: Slot): void {
     const key = this.#laneOf(topic);
     const lane = this.lanes.get(key);
+    lane?.forget();
     if (lane !== undefined && lane.first() === undefined) this.lanes.delete(key);
   }
 
@@ -111,9 +109,8 @@ export abstract class Outbox {
   abandon(error: (slot: Slot) => BusError): Map<string, number> {
     const left = new Map<string, number>();
     for (const lane of this.lanes.values()) {
-      for (let index = 0; index < lane.length; index++) {
-        const slot = lane.at(index);
-        if (slot === undefined || slot.state === 'void' || slot.state === 'sent') continue;
+      for (const slot of lane.all()) {
+        if (slot.state === 'void' || slot.state === 'sent') continue;
         slot.state = 'void';
         if (!slot.control) left.set(slot.topic, (left.get(slot.topic) ?? 0) + 1);
         slot.owner?.onFailed(slot, error(slot));

@@ -37,7 +37,7 @@ export interface Failure {
   /** The line of the log. */
   readonly line: string;
   /** The message that it happened to. */
-  readonly context: Context | undefined;
+  readonly context: ReceiveContext | SendContext | undefined;
   /** The message reached no handler. */
   readonly isDropped: boolean;
 }

@@ -1,11 +1,11 @@
 /* eslint-disable max-lines -- one table of names: whoever looks for one looks in one place */
 /**
- * Every OpenTelemetry name that this project uses: attributes, metrics and spans, as data. Nothing else in src spells one out but
- * semconv-logs.ts, which has those of log records alone.
+ * Every OpenTelemetry name that this project uses: attributes, metrics, spans, events and log records, as data. Nothing else in
+ * src spells one out.
  *
  * The names are those of semantic conventions 1.45, the newest only. They are copied, because the conventions' own package
  * says not to import names in development at run time; what the conventions do not know stands under `messagebus.`.
- * docs/metrics.md and docs/observability.md explain the same tables to users.
+ * docs/metrics.md defines each metric; the tables of docs/observability.md are written from this file by `npm run docs:observability`.
  */
 
 /** The name of the instrumentation scope, of tracer and meter alike. */
@@ -55,8 +55,11 @@ export const ATTR = {
   reason: 'messagebus.reason',
   /** On the event of a gap: how many messages were missed. */
   missed: 'messagebus.missed',
-  /** On the span of a rejected message: how many were rejected since the last such span and got none. */
+  /** On the span of a rejected message and on log records: how many before it were left out of a flood. */
   suppressed: 'messagebus.suppressed',
+  /** On log records: the name of the error's class. */
+  exceptionType: 'exception.type',
+  exceptionMessage: 'exception.message',
 } as const;
 
 const { systemName, operationName, operationType, destinationName, destinationTemplate, errorType } = ATTR;
@@ -138,10 +141,7 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
   requestTimeouts: counter('messagebus.request_timeouts', '{request}', 'Requests without a reply in time.', RPC),
   failedBindCount: counter('messagebus.failed_bind_count', '{bind}', 'Binds that failed.', [errorType]),
 
-  unrouted: counter('messagebus.unrouted', '{message}', 'Publishes that nobody was subscribed to.', [
-    operationName,
-    ...DESTINATION,
-  ]),
+  unrouted: counter('messagebus.unrouted', '{message}', 'Publishes that nobody was subscribed to.', [operationName]),
   gaps: counter('messagebus.gaps', '{message}', 'Messages that a subscriber knows it has missed.', [
     operationName,
     ...DESTINATION,
@@ -165,7 +165,6 @@ export const COUNTER_METRICS: Readonly<Record<CounterMetric, MetricFacts>> = {
   ]),
   noHandler: counter('messagebus.no_handler', '{message}', 'Messages received that no handler is registered for.', [
     operationName,
-    ...DESTINATION,
   ]),
   unverified: counter('messagebus.unverified', '{message}', 'Messages that were not authentic.', UNVERIFIED),
 
@@ -282,6 +281,48 @@ export const SPANS: Readonly<Record<SpanKey, SpanFacts>> = {
   respond: { kind: 'SERVER', ...RPC_SPAN, optional: [ATTR.suppressed, ...RPC_SPAN.optional] },
 };
 
+/** What a span stands for, in words. */
+export interface SpanText {
+  readonly what: string;
+  readonly name: string;
+  readonly lasts: string;
+  /** Parent and links. */
+  readonly parent: string;
+}
+
+const TO_SETTLED = 'the call, until its promise settles; all attempts';
+const ACTIVE = 'child of the active span';
+
+/** The spans in words; the last is what a rejected message has in place of its own. */
+export const SPAN_TEXTS: Readonly<Record<SpanKey | 'rejected', SpanText>> = {
+  publish: { what: 'publish', name: '`publish {topic}`', lasts: TO_SETTLED, parent: ACTIVE },
+  push: { what: 'push', name: '`push {topic}`', lasts: TO_SETTLED, parent: ACTIVE },
+  process: {
+    what: 'an event or pushed message',
+    name: '`process {topic or pattern}`',
+    lasts: 'from the verified message until its handlers have settled',
+    parent: "child of the sender's span and linked to it; with `link` a root that links to it",
+  },
+  request: {
+    what: 'request',
+    name: 'the topic',
+    lasts: 'the whole call, until the reply or its end without one; all attempts',
+    parent: ACTIVE,
+  },
+  respond: {
+    what: 'answering a request',
+    name: 'the topic or pattern; `tracebus` where no handler is registered',
+    lasts: 'until the reply is queued',
+    parent: "child of the caller's span, always",
+  },
+  rejected: {
+    what: 'a rejected message',
+    name: 'as its processing would be named',
+    lasts: 'no duration',
+    parent: 'a root without link',
+  },
+};
+
 /** The names of the events on spans, by the name that the code gives them. */
 export const SPAN_EVENTS = {
   /** An attempt failed and another follows: `messagebus.attempt`, `error.type`. */
@@ -321,5 +362,111 @@ export const SPAN_EVENT_FACTS: Readonly<Record<keyof typeof SPAN_EVENTS, SpanEve
     spans: ['process', 'respond'],
     attributes: [errorType],
     description: 'The caller cancelled, the deadline passed or the bus closed while the handler ran.',
+  },
+};
+
+/** The event names of log records: what became of the message. */
+export const LOG_EVENTS = {
+  /** Something failed that no call reports, a handler for instance. */
+  failure: 'messagebus.failure',
+  /** A message arrived and reached no handler. */
+  drop: 'messagebus.drop',
+} as const;
+
+/** What each event of a log record means. */
+export const LOG_EVENT_FACTS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
+  failure: 'Something failed that no call reports: a handler, a step, a listener.',
+  drop: 'A message arrived and reached no handler.',
+};
+
+/** Every log record has these attributes. */
+export const LOG_REQUIRED: readonly string[] = [
+  systemName,
+  operationName,
+  errorType,
+  ATTR.exceptionType,
+  ATTR.exceptionMessage,
+];
+
+/** One that is about a message has these besides, as its span has them; the last one follows a flood. */
+export const LOG_OPTIONAL: readonly string[] = [
+  ...DESTINATION,
+  ...RPC,
+  ...SERVER,
+  ATTR.networkTransport,
+  ATTR.suppressed,
+];
+
+/** What an attribute is. */
+export interface AttributeFacts {
+  readonly type: 'string' | 'int';
+  /** What it holds, and when it is there. */
+  readonly description: string;
+}
+
+/** The attributes, by the name that the code gives them. */
+export const ATTRIBUTE_FACTS: Readonly<Record<keyof typeof ATTR, AttributeFacts>> = {
+  systemName: { type: 'string', description: "The transport's system: `zeromq`, `memory`." },
+  operationName: {
+    type: 'string',
+    description:
+      'Spans: `publish`, `push`, `process`. Metrics and log records: `publish`, `push`, `request`, `subscribe`, `pull`, `respond`; `messaging.*.duration` as on the spans.',
+  },
+  operationType: { type: 'string', description: '`send` or `process`.' },
+  destinationName: {
+    type: 'string',
+    description: 'The topic. On metrics `other` stands for all topics beyond the first hundred.',
+  },
+  destinationTemplate: {
+    type: 'string',
+    description: "The handler's pattern, where it has wildcards.",
+  },
+  messageId: {
+    type: 'string',
+    description:
+      'Of received messages, except rejected ones and those of plain peers; of sent ones where the header `message-id` was set.',
+  },
+  serverAddress: {
+    type: 'string',
+    description:
+      'Host of the configured endpoint, or the path of an ipc one. Not for wildcards, `inproc` and `memory`.',
+  },
+  serverPort: { type: 'int', description: 'Port of the configured endpoint.' },
+  networkTransport: { type: 'string', description: '`tcp`; `unix` for ipc.' },
+  rpcSystemName: { type: 'string', description: '`tracebus`, whatever the transport.' },
+  rpcMethod: {
+    type: 'string',
+    description:
+      "The topic of a request, the handler's pattern where it answers, or `_OTHER`: no handler is registered for it, or it is beyond the first hundred.",
+  },
+  rpcMethodOriginal: { type: 'string', description: 'The topic, where `rpc.method` is a pattern or `_OTHER`.' },
+  rpcStatusCode: {
+    type: 'string',
+    description:
+      "On failed calls, from the list of error types. SERVER: what the caller is told. CLIENT: what was answered, or what the caller's own bus made of it.",
+  },
+  errorType: {
+    type: 'string',
+    description:
+      'On failures, and then always: one of the list of error types. On `messagebus.handshake_failures` alone `auth_failed` or `handshake_failed`.',
+  },
+  attempt: { type: 'int', description: 'The attempt that failed, from 1.' },
+  reason: {
+    type: 'string',
+    description: 'Why a message was not authentic; the reasons are in [security.md](security.md#reasons).',
+  },
+  missed: { type: 'int', description: 'How many messages were missed.' },
+  suppressed: {
+    type: 'int',
+    description:
+      'How many spans of rejected messages, or log records of this kind, a flood has cost since the last one.',
+  },
+  exceptionType: {
+    type: 'string',
+    description: "The name of the error's class; the event `exception` has it too.",
+  },
+  exceptionMessage: {
+    type: 'string',
+    description: "The error's message, 1024 characters at most; the event `exception` has it too.",
   },
 };

@@ -20,6 +20,7 @@ export interface OutChannel {
 
 /** Told when a call has ended: its chain may run on, and what belongs to the call must not. */
 export interface CallWatcher {
+  /** The call has ended with an error, although its chain may still run. */
   over(error: unknown): void;
 }
 

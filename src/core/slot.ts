@@ -2,7 +2,7 @@
  * A place in a writer's queue, taken when the call is made and filled when its chain has run: this is what keeps a sender's
  * messages in the order of the calls when a step of the chain is asynchronous.
  */
-import type { MessageHeaders } from './headers.ts';
+import { MessageHeaders } from './headers.ts';
 import type { SealedRecord } from './outgoing-packet.ts';
 import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
 
@@ -16,6 +16,7 @@ import { RECORD_OVERHEAD_BYTES } from './packet-layout.ts';
 export type SlotState = 'reserved' | 'waiting' | 'queued' | 'sent' | 'void';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
+const NO_HEADERS = new MessageHeaders().freeze();
 
 /** Text up to so many characters is encoded straight into its packet; in UTF-8 it stays below what travels as a frame of its own. */
 const SHORT_TEXT = 2048;
@@ -85,6 +86,14 @@ export class Slot implements SealedRecord {
     const text = ctx.unencoded;
     if (text !== undefined && text.length <= SHORT_TEXT) this.text = text;
     else this.#payload = ctx.payload;
+  }
+
+  /** Lets go of all that it holds: a place that was given up may stand behind others for a long while. */
+  empty(): void {
+    this.headers = NO_HEADERS;
+    this.headerBlock = EMPTY;
+    this.payload = EMPTY;
+    this.owner = undefined;
   }
 
   /** Reckons its size, when it is complete. */

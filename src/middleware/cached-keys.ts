@@ -9,7 +9,9 @@ import type { KeyAnswer, KeyProvider } from './key-provider.ts';
 
 /** What is asked, over the network. */
 export interface KeySource {
+  /** The key of this id; undefined when there is none. */
   get(kid: string): Promise<Key | undefined>;
+  /** The key to protect messages of this topic with; undefined when there is none. */
   current(topic: string, role: MessagePattern): Promise<Key | undefined>;
 }
 

@@ -5,8 +5,7 @@ import { errorType, messageOf } from '../core/errors.ts';
 import { oneLine } from '../core/logger.ts';
 import type { LogLevel } from '../core/logger.ts';
 import type { Failure } from '../core/reporter.ts';
-import { LOG_ATTR, LOG_EVENTS } from '../core/semconv-logs.ts';
-import { ATTR, OTHER_METHOD } from '../core/semconv.ts';
+import { ATTR, LOG_EVENTS, OTHER_METHOD } from '../core/semconv.ts';
 import { DestinationCache } from './destination-cache.ts';
 import { endpointAttributes } from './endpoint-attributes.ts';
 import type { LogRecord } from './logger-presence.ts';
@@ -61,9 +60,9 @@ export class FailureRecords {
         [ATTR.operationName]: operation,
         ...this.#place(failure.context),
         [ATTR.errorType]: errorType(error),
-        [LOG_ATTR.exceptionType]: oneLine(error.name, MAX_NAME),
-        [LOG_ATTR.exceptionMessage]: oneLine(messageOf(error), MAX_MESSAGE),
-        ...(leftOut > 0 && { [LOG_ATTR.suppressed]: leftOut }),
+        [ATTR.exceptionType]: oneLine(error.name, MAX_NAME),
+        [ATTR.exceptionMessage]: oneLine(messageOf(error), MAX_MESSAGE),
+        ...(leftOut > 0 && { [ATTR.suppressed]: leftOut }),
       },
     };
   }

@@ -35,10 +35,19 @@ export interface CollectedHistogram {
   readonly dataPoints: HistogramPoint[];
 }
 
+/** A resource without attributes, in the shape of the SDK's. */
+export interface CollectedResource {
+  readonly attributes: Attributes;
+  /** Answers the other resource. */
+  merge<Other>(other: Other | null): Other;
+  /** Answers none. */
+  getRawAttributes(): [];
+}
+
 /** What a reader gets. It keeps the resource of its own SDK. */
 export interface CollectedHistograms {
   readonly resourceMetrics: {
-    resource: { attributes: Attributes; merge<Other>(other: Other | null): Other; getRawAttributes(): [] };
+    resource: CollectedResource;
     scopeMetrics: { scope: { name: string; version: string }; metrics: CollectedHistogram[] }[];
   };
   readonly errors: unknown[];

@@ -19,12 +19,15 @@ export interface LogRecord {
 
 /** What the bus needs of a `Logger` of the Logs API. */
 export interface RecordLogger {
+  /** Takes a record. */
   emit(record: LogRecord): void;
+  /** Whether records like this are wanted. */
   enabled?(about: Pick<LogRecord, 'context' | 'severityNumber' | 'eventName'>): boolean;
 }
 
 /** What the bus needs of a `LoggerProvider` of the Logs API: the one of `@opentelemetry/sdk-logs` fits. */
 export interface RecordLoggerProvider {
+  /** The logger of an instrumentation scope. */
   getLogger(name: string, version?: string, options?: { schemaUrl?: string }): RecordLogger;
 }
 

@@ -39,7 +39,8 @@ export class Timing implements StartWatch {
     try {
       running = next();
     } catch (error) {
-      running = Promise.reject(error as Error);
+      this.#failure(failureType(ctx, error)).record(this.#secondsSince(startedAt));
+      throw error;
     }
     if (running !== DONE) return this.#measured(running, ctx, startedAt);
     this.#done.record(this.#secondsSince(startedAt));

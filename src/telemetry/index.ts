@@ -6,6 +6,7 @@ export { histogramProducer } from '../middleware/histogram-producer.ts';
 export type {
   CollectedHistogram,
   CollectedHistograms,
+  CollectedResource,
   HistogramPoint,
   HistogramProducer,
   HistogramProducerOptions,

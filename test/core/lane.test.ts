@@ -55,3 +55,22 @@ test('a lane behaves like a plain list, however long it gets', () => {
     { numRuns: 50 },
   );
 });
+
+test('what is given up behind one that is stuck does not pile up, and the rest keeps its order', () => {
+  const lane = new Lane();
+  const kept: Slot[] = [];
+  for (let index = 0; index < 100_000; index++) {
+    const one = slot(String(index));
+    lane.push(one);
+    if (index % 1000 === 0) kept.push(one);
+    else {
+      one.state = 'void';
+      lane.forget();
+    }
+  }
+  assert.ok(lane.length < 5000, String(lane.length));
+  assert.deepEqual(
+    lane.all().filter(({ state }) => state !== 'void'),
+    kept,
+  );
+});

@@ -83,7 +83,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   './telemetry': {
     values: ['histogramProducer', 'startTelemetry'],
     types: `
-      CollectedHistogram CollectedHistograms HistogramPoint HistogramProducer HistogramProducerOptions OtlpOptions
+      CollectedHistogram CollectedHistograms CollectedResource HistogramPoint HistogramProducer HistogramProducerOptions OtlpOptions
       PrometheusOptions Telemetry TelemetryLogger TelemetryOptions`
       .trim()
       .split(/\s+/),

@@ -49,3 +49,11 @@ test('text that a step has read as bytes, or replaced, travels as those bytes', 
   const slot = slotOf(replaced);
   assert.deepEqual([slot.text, Buffer.from(slot.payload).toString(), slot.size], [undefined, 'sealed', 6 + 1 + 6]);
 });
+
+test('a place that was given up holds nothing any more', () => {
+  const slot = slotOf(contextOf('x'.repeat(5000)));
+  slot.owner = { onQueued: () => {}, onSent: () => {}, onFailed: () => {} };
+  slot.empty();
+  assert.deepEqual([slot.payload.length, slot.headerBlock.length, slot.text, slot.owner], [0, 0, undefined, undefined]);
+  assert.equal(slot.headers.size, 0);
+});

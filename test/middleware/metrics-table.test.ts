@@ -42,7 +42,7 @@ const ROWS: readonly Row[] = [
     'messagebus_request_timeouts_total',
   ],
   ['messagebus.failed_bind_count', 'counter', '{bind}', 'error.type', 'messagebus_failed_bind_count_total'],
-  ['messagebus.unrouted', 'counter', '{message}', TOPIC, 'messagebus_unrouted_total'],
+  ['messagebus.unrouted', 'counter', '{message}', OPERATION, 'messagebus_unrouted_total'],
   ['messagebus.gaps', 'counter', '{message}', TOPIC, 'messagebus_gaps_total'],
   ['messagebus.late_replies', 'counter', '{message}', OPERATION, 'messagebus_late_replies_total'],
   ['messagebus.retries', 'counter', '{attempt}', FAILURE, 'messagebus_retries_total'],
@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
   ['messagebus.cool_downs', 'counter', '{event}', OPERATION, 'messagebus_cool_downs_total'],
   ['messagebus.unverified', 'counter', '{message}', `${OPERATION} messagebus.reason`, 'messagebus_unverified_total'],
   ['messagebus.handshake_failures', 'counter', '{failure}', 'error.type', 'messagebus_handshake_failures_total'],
-  ['messagebus.no_handler', 'counter', '{message}', TOPIC, 'messagebus_no_handler_total'],
+  ['messagebus.no_handler', 'counter', '{message}', OPERATION, 'messagebus_no_handler_total'],
   [
     'messaging.client.sent.messages',
     'counter',

@@ -42,11 +42,13 @@ test('there is an alert for each kind of fault', () => {
     'messagebus.cooling_down',
     'messagebus.errors',
     'messagebus.gaps',
+    'messagebus.handshake_failures',
     'messagebus.inbound_dropped',
     'messagebus.outbound_dropped',
     'messagebus.queue_depth',
     'messagebus.request_timeouts',
     'messagebus.subscribers_left_behind',
+    'messagebus.unverified',
     'messaging.process.duration',
     'rpc.server.call.duration',
   ]);

@@ -1,6 +1,9 @@
 /** The faults, each by the public API alone. A function resolves when its fault is there; what lasts goes on until the process ends. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { BusError, MessageBus } from 'tracebus';
 import type { MessageBusConfig } from 'tracebus';
+import { importKey, sign } from 'tracebus/middleware';
 import { addressOf, FREE, pause } from './healthy.ts';
 
 /** A port of the system's where nobody listens. */
@@ -8,6 +11,8 @@ const NOBODY = 'tcp://127.0.0.1:1';
 
 const LARGE = 'x'.repeat(64 * 1024);
 const ENOUGH_FAILURES = 20;
+/** What ZeroMQ's greeting never begins with. */
+const NO_GREETING = 'GET / HTTP/1.1\r\n\r\n'.padEnd(64, 'x');
 const NEARLY_FULL = 900;
 const SLOW_MS = 1500;
 const SLOW_EVERY_MS = 200;
@@ -172,5 +177,30 @@ export const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
     });
     for (let count = 0; count < NEARLY_FULL; count++) void bus.push('task', count).catch(() => {});
     await until(() => bus.stats().queued_messages === NEARLY_FULL, 'a full queue');
+  },
+
+  /** One event without a signature to a subscriber that wants one. */
+  async forged() {
+    const { publisher, subscriber } = await pair({}, { audience: 'test' });
+    const key = importKey({ kid: 'test', alg: 'hmac-sha256', secret: Buffer.alloc(32, 7).toString('base64url') });
+    subscriber.use(sign({ keys: [key], direction: 'receive' }));
+    subscriber.subscribe('signed', () => {});
+    await subscriber.ready();
+    await publisher.publish('signed', 1);
+    await until(() => subscriber.stats().unverified === 1, 'a message that is not authentic');
+  },
+
+  /** Somebody who speaks no ZeroMQ knocks, again and again. */
+  async stranger() {
+    const bus = new MessageBus('puller', { ...QUIET, endpoints: { pull: { bind: FREE } } });
+    bus.pull('task', () => {});
+    const { hostname, port } = new URL(await addressOf(bus, 'pull'));
+    for (let count = 1; count <= ENOUGH_FAILURES; count++) {
+      const socket = connect(Number(port), hostname).resume();
+      socket.on('error', () => {}); // it is cut off, which is what it is here for
+      socket.end(NO_GREETING);
+      await once(socket, 'close');
+    }
+    await until(() => bus.stats().handshake_failures >= ENOUGH_FAILURES, 'refused handshakes');
   },
 };
