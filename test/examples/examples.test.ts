@@ -92,6 +92,10 @@ describe('the examples', () => {
     ]);
   });
 
+  it('11 lets in over CURVE whom the server lists, at once or later', async () => {
+    assert.equal(await run('11-curve.ts'), 'the guest is told NOT_READY\nanalytics got 1\nthe guest got 2\n');
+  });
+
   it('the quick start of the predecessor works line by line', async () => {
     // The text is what a user copies; only its ports are moved out of the way of whatever runs here.
     const ports = [await freePort(), await freePort(), await freePort()].map(String);

@@ -11,6 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { freePort } from '../support/free-port.ts';
 import type { PackedProject } from '../support/packed.ts';
 import { packedProject } from '../support/packed.ts';
+import { complaints } from '../support/compile.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const DEPENDENCIES = [
@@ -45,6 +46,10 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm test': '.ci/run',
   'npx tracebus forward --in 5555 --out 5565': 'here: beside the block that follows it',
   'node --import tracebus/register app.js': 'here',
+  'npm run observability': 'test/backends/observability.test.ts',
+  'OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_TRACES_SAMPLER=always_on npm start -- --rate 200':
+    'test/backends/demo.test.ts, through scripts/backends/demo.ts',
+  'npx tracebus keygen hmac': 'here',
 };
 
 describe('the README', () => {
@@ -74,6 +79,31 @@ describe('the README', () => {
     assert.match(ci, /npm test/);
   });
 
+  it('leaves what takes Go to the tests of the back ends, which run the same files', () => {
+    const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+    assert.match(read('.ci/run'), /^npm run test:backends/m);
+    const observability = 'scripts/observability.ts';
+    assert.ok(scripts['observability']?.endsWith(observability));
+    assert.ok(read('test/backends/observability.test.ts').includes(`'${observability}'`));
+    // The demo there has another address of the Collector, and the same variables and arguments.
+    assert.ok(scripts['start']?.endsWith('examples/market/main.ts'));
+    assert.match(read('test/backends/demo.test.ts'), /startDemo\(/);
+    const demo = read('scripts/backends/demo.ts');
+    for (const part of [
+      'OTEL_EXPORTER_OTLP_ENDPOINT:',
+      "OTEL_TRACES_SAMPLER: 'always_on'",
+      "'--rate'",
+      'market/main.ts',
+    ])
+      assert.ok(demo.includes(part), part);
+  });
+
+  it('shows TypeScript that compiles under strict rules', () => {
+    const files = programs.map(({ text }, index) => [join(ROOT, `readme-block-${String(index)}.ts`), text]);
+    assert.deepEqual(complaints(Object.fromEntries(files) as Record<string, string>), []);
+  });
+
   it('prints what it says for the first program', async () => {
     const { stdout } = await run(await withFreePorts(programs[0]?.text ?? ''));
     assert.equal(stdout, blocks.find(({ language }) => language === 'text')?.text);
@@ -84,6 +114,7 @@ describe('the README', () => {
     [3, 'three typed patterns', ['alert BTC', '{ last: 43210.5 }']],
     [4, 'a middleware of your own', ['receive hello fast', 'send hello fast', 'world']],
     [5, 'telemetry', ['true 1']],
+    [6, 'signatures, encryption and CURVE', ['{ received: { amount: 12 } }']],
   ];
   for (const [index, title, lines] of expected) {
     it(`runs its program about ${title}`, async () => {
@@ -119,11 +150,19 @@ describe('the README', () => {
     assert.match(stdout, /app ran/);
   });
 
+  it('makes keys', async () => {
+    const { stdout } = await execute(['node_modules/tracebus/dist/cli/main.js', 'keygen', 'hmac']);
+    const { alg, secret } = JSON.parse(stdout) as { alg: string; secret: string };
+    assert.equal(alg, 'hmac-sha256');
+    assert.equal(Buffer.from(secret, 'base64url').length, 32);
+  });
+
   /** Default ports would collide with whatever runs here: the text stays, the numbers are free ones. */
   async function withFreePorts(text: string): Promise<string> {
     const ports = `ports: { GLOBAL_EVENTS: ${String(await freePort())}, TASK_RESULTS: ${String(await freePort())}, STATE_MANAGEMENT: ${String(await freePort())} }`;
     return text
       .replaceAll("('analytics', { publish: true }", `('analytics', { publish: true, ${ports} }`)
+      .replaceAll("('cards', {", `('cards', { ${ports},`)
       .replaceAll('5601', String(await freePort()))
       .replaceAll('5602', String(await freePort()));
   }
