@@ -2,7 +2,7 @@
 import { BusError } from '../core/errors.ts';
 import type { SendContext } from '../core/send-context.ts';
 import type { Key, KeyAlgorithm } from './key.ts';
-import type { KeyAnswer, KeyProvider } from './key-provider.ts';
+import type { KeyProvider } from './key-provider.ts';
 import { expectKey } from './import-key.ts';
 import { scopeOf } from './key-scope.ts';
 
@@ -22,7 +22,8 @@ export class KeyRing<T extends object> {
 
   /** What was made of the key; undefined where there is none, or one that does something else. */
   get(kid: string): T | undefined | Promise<T | undefined> {
-    return this.#use(this.provider.get(kid));
+    const answer = this.provider.get(kid);
+    return answer instanceof Promise ? answer.then((key) => this.#named(kid, key)) : this.#named(kid, answer);
   }
 
   /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none */
@@ -39,9 +40,10 @@ export class KeyRing<T extends object> {
     return answer instanceof Promise ? answer.then(chosen) : chosen(answer);
   }
 
-  #use(answer: KeyAnswer): T | undefined | Promise<T | undefined> {
-    if (answer instanceof Promise) return answer.then((key) => (key === undefined ? undefined : this.#of(key)));
-    return answer === undefined ? undefined : this.#of(answer);
+  /** A key under another name is none: the name that travels would not be the one that is signed, and a message could come again under each. */
+  #named(kid: string, key: Key | undefined): T | undefined {
+    const made = key === undefined ? undefined : this.#of(key);
+    return key?.kid === kid ? made : undefined;
   }
 
   #of(key: Key): T | undefined {
