@@ -291,6 +291,28 @@ describe('sign and encrypt on a bus', () => {
 });
 
 describe('a signed reply', () => {
+  it('says why a request was turned away before its signature was looked at, and comes from a side that does not look', async (t) => {
+    const keys = [hmacKey(), aesKey()];
+    const { bus } = secured(t, keys, { hwmInbound: 1 });
+    let release: ((value: unknown) => void) | undefined;
+    bus.respond('slow', () => new Promise((resolve) => void (release = resolve)));
+    await bus.ready();
+    const first = bus.request('slow', 1);
+    await until(() => release !== undefined, 'the first request');
+    assert.equal(await codeOf(bus.request('slow', 2)), 'OVERFLOW');
+    release?.('done');
+    assert.equal(await first, 'done');
+    assert.equal(bus.stats().unverified, 0);
+
+    const transport = memory();
+    const options = { transport, audience: AUDIENCE };
+    const { bus: beginner } = memoryBus(t, { ...options, stack: [sign({ keys, direction: 'send' }), serialize()] });
+    beginner.respond('a', () => 'from a side that only signs');
+    await beginner.ready();
+    const { bus: asker } = memoryBus(t, { ...options, stack: [sign({ keys }), serialize()] });
+    assert.equal(await asker.request('a', 1), 'from a side that only signs');
+  });
+
   it('is accepted by its own request only, for each of its attempts', async () => {
     const pair = ed25519Keys();
     const other = ed25519Keys({ kid: 's2' });
