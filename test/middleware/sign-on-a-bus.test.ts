@@ -15,6 +15,7 @@ import { metrics } from '../../src/middleware/metrics.ts';
 import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { sign } from '../../src/middleware/sign.ts';
+import { trace } from '../../src/middleware/trace.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
 import { codeOf, memoryBus } from '../support/memory-bus.ts';
@@ -23,6 +24,7 @@ import { until } from '../transports/conformance/waiting.ts';
 import { aesKey, ed25519Keys, hmacKey } from './keys-for-tests.ts';
 import { Collected } from './metrics-reader.ts';
 import { arrived, outgoing, sent, started, verdict } from './over-the-wire.ts';
+import { outcomeOf, Recorder, w3c } from './traced.ts';
 import { readSignatureBlock } from '../../src/middleware/signature-block.ts';
 
 const AUDIENCE = 'test.bus';
@@ -380,12 +382,19 @@ describe('secrets', () => {
       });
     }
     const transport = memory();
-    const steps = [sign({ keys }), encrypt({ keys })];
+    const recorder = new Recorder();
+    const steps = [sign({ keys }), encrypt({ keys }), trace({ tracerProvider: recorder.provider, propagator: w3c })];
     const { bus, logger, told } = memoryBus(t, { transport, audience: AUDIENCE, stack: [...steps, serialize()] });
     bus.respond('>', ({ body }) => body);
     await bus.request('a', 1);
     const stranger = secured(t, [hmacKey({ kid: 'h' }), aesKey({ kid: 'e' })], { transport, publish: false });
     await codeOf(stranger.bus.request('a', 1));
+    // Signed well, and sealed with another key of this name: the next check refuses it.
+    const insider = secured(t, [keys[0]!, aesKey({ kid: 'e' })], { transport, publish: false });
+    await codeOf(insider.bus.request('a', 1));
+    const refusals = recorder.ended.filter(({ attributes }) => attributes['error.type'] === 'unverified');
+    assert.equal(refusals.length, 2, recorder.ended.map(outcomeOf).join());
+    for (const { events, links } of refusals) assert.deepEqual([links, events.length <= 1], [[], true]);
     for (const text of texts) {
       for (const wrong of [
         { ...text, kid: '!' },
@@ -407,7 +416,16 @@ describe('secrets', () => {
       bus.stats(),
       told,
       logger.lines,
+      recorder.ended.map(({ name, attributes, status, events, links }) => ({
+        name,
+        attributes,
+        status,
+        events,
+        links,
+      })),
       stranger.told,
+      insider.told,
+      insider.logger.lines,
       stranger.logger.lines,
     ];
     for (const value of shown)
