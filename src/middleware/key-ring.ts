@@ -2,7 +2,7 @@
 import { BusError } from '../core/errors.ts';
 import type { SendContext } from '../core/send-context.ts';
 import type { Key, KeyAlgorithm } from './key.ts';
-import type { KeyProvider } from './key-provider.ts';
+import type { KeyAnswer, KeyProvider } from './key-provider.ts';
 import { expectKey } from './import-key.ts';
 import { scopeOf } from './key-scope.ts';
 
@@ -26,7 +26,7 @@ export class KeyRing<T extends object> {
     return answer instanceof Promise ? answer.then((key) => this.#named(kid, key)) : this.#named(kid, answer);
   }
 
-  /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none */
+  /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none, or it cannot be had */
   current(ctx: SendContext, now: number): T | Promise<T> {
     const chosen = (key: Key | undefined): T => {
       const made = key !== undefined && scopeOf(key).mayStart(ctx.pattern, ctx.topic, now) ? this.#of(key) : undefined;
@@ -36,8 +36,17 @@ export class KeyRing<T extends object> {
         hint: 'Give the step a primary key whose topics, roles and dates fit.',
       });
     };
-    const answer = this.provider.current(ctx.topic, ctx.pattern);
-    return answer instanceof Promise ? answer.then(chosen) : chosen(answer);
+    // Its message may name what no peer should see: as the cause it stays here, where the failed send is told.
+    const unavailable = (cause: unknown): never => {
+      throw new BusError('REJECTED', 'the key to send this with could not be had', { topic: ctx.topic, cause });
+    };
+    let answer: KeyAnswer;
+    try {
+      answer = this.provider.current(ctx.topic, ctx.pattern);
+    } catch (error) {
+      return unavailable(error);
+    }
+    return answer instanceof Promise ? answer.catch(unavailable).then(chosen) : chosen(answer);
   }
 
   /** A key under another name is none: the name that travels would not be the one that is signed, and a message could come again under each. */

@@ -363,6 +363,29 @@ describe('a signed reply', () => {
 });
 
 describe('secrets', () => {
+  it('of a source of keys stay with the side that asked it', async (t) => {
+    for (const isLater of [false, true]) {
+      const key = hmacKey();
+      const down = new Error('https://user:password@vault is down');
+      let isDown = true;
+      const current = (_topic: string, role: string): Key | Promise<Key> => {
+        if (role !== 'reply' || !isDown) return key;
+        isDown = false;
+        if (isLater) return Promise.reject(down);
+        throw down;
+      };
+      const stack = [sign({ keys: { get: () => key, current } }), serialize()];
+      const { bus, told } = memoryBus(t, { audience: AUDIENCE, stack });
+      bus.respond('a', () => 1);
+      await bus.ready();
+      await assert.rejects(bus.request('a', 1), (error: Error) => !inspect(error, { depth: 9 }).includes('password'));
+      assert.deepEqual(
+        told.map(({ error }) => error.cause),
+        [down],
+      );
+    }
+  });
+
   it('are in no log, error, span, description or inspection of anything', async (t) => {
     const secrets = [randomBytes(32), randomBytes(32), randomBytes(32)];
     const [one, two, three] = secrets.map((bytes) => bytes.toString('base64url'));
