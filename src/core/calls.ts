@@ -2,6 +2,7 @@
 import { checkRequesting, checkSending } from './call-checks.ts';
 import type { RequestOptions, SendOptions } from './call-options.ts';
 import type { Channels } from './channels.ts';
+import { Correlations } from './correlations.ts';
 import type { EndpointChoice, EndpointRoles, Place } from './endpoint-roles.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
@@ -21,7 +22,7 @@ export class Calls {
   readonly #roles: EndpointRoles;
   readonly #channels: Channels;
   readonly #timeouts: Readonly<Record<SendingOperation, number>>;
-  #nextCorrelation = 0;
+  readonly #correlations: Correlations = new Correlations();
   #turn = 0;
 
   constructor(kernel: Kernel, roles: EndpointRoles, channels: Channels) {
@@ -70,7 +71,7 @@ export class Calls {
       body,
       headers: headers === undefined ? new MessageHeaders() : MessageHeaders.from(headers),
       endpoint: channel.endpoint,
-      correlation: operation === 'request' ? (++this.#nextCorrelation).toString(36) : undefined,
+      correlation: operation === 'request' ? this.#correlations.next() : undefined,
       clock: this.#kernel.clock,
       timeoutMs,
       signal,

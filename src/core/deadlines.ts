@@ -21,6 +21,9 @@ export interface Expirable {
 /** Coarse enough that a thousand calls share a timer, fine enough for time-outs counted in tens of milliseconds. */
 export const TICK_MS = 5;
 
+/** So many buckets are looked through for empty ones: the deadlines of requests come from strangers, each may be far away and another. */
+const MANY_BUCKETS = 4096;
+
 /** More than that a timer of Node's does not take: it would fire at once. A later deadline is armed again. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -30,9 +33,15 @@ export class Deadlines {
   readonly #buckets = new Map<number, Set<Expirable>>();
   #timer: ClockTimer = undefined;
   #timerTick = Infinity;
+  #sweepAt = MANY_BUCKETS;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** How many buckets there are, empty ones included. */
+  get buckets(): number {
+    return this.#buckets.size;
   }
 
   /** Calls `entry.expire()` once `atMs` (on the bus's clock) has passed, unless it is removed before. */
@@ -41,6 +50,7 @@ export class Deadlines {
     const tick = Math.ceil(atMs / TICK_MS);
     let bucket = this.#buckets.get(tick);
     if (bucket === undefined) {
+      if (this.#buckets.size >= this.#sweepAt) this.#sweep();
       bucket = new Set();
       this.#buckets.set(tick, bucket);
     }
@@ -62,6 +72,12 @@ export class Deadlines {
       entry.bucket = undefined;
       entry.onClosed?.();
     }
+  }
+
+  /** Empty buckets go when the timer fires; one that is far away does not. */
+  #sweep(): void {
+    for (const [tick, bucket] of this.#buckets) if (bucket.size === 0) this.#buckets.delete(tick);
+    this.#sweepAt = Math.max(MANY_BUCKETS, this.#buckets.size * 2);
   }
 
   #clear(): void {

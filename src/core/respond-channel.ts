@@ -99,10 +99,10 @@ export class RespondChannel {
     return running;
   }
 
-  /** A cancel has come through its chain. It counts only for the peer whose request it names. */
+  /** A cancel has come through its chain. It counts only for the peer whose request it names, and for its topic: another may be unprotected. */
   cancelled(ctx: ReceiveContext): void {
     const call = this.#calls.get(callKey(ctx.peer ?? '', ctx.correlation ?? ''));
-    call?.abandon('CANCELLED', 'the caller has cancelled');
+    if (call?.ctx.topic === ctx.topic) call.abandon('CANCELLED', 'the caller has cancelled');
   }
 
   #onPacket({ packet }: IncomingPacket, peer: Peer): void {

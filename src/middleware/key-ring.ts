@@ -22,10 +22,11 @@ export class KeyRing<T extends object> {
 
   /** What was made of the key; undefined where there is none, or one that does something else. */
   get(kid: string): T | undefined | Promise<T | undefined> {
-    return this.#use(this.provider.get(kid));
+    const answer = this.provider.get(kid);
+    return answer instanceof Promise ? answer.then((key) => this.#named(kid, key)) : this.#named(kid, answer);
   }
 
-  /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none */
+  /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none, or it cannot be had */
   current(ctx: SendContext, now: number): T | Promise<T> {
     const chosen = (key: Key | undefined): T => {
       const made = key !== undefined && scopeOf(key).mayStart(ctx.pattern, ctx.topic, now) ? this.#of(key) : undefined;
@@ -35,13 +36,23 @@ export class KeyRing<T extends object> {
         hint: 'Give the step a primary key whose topics, roles and dates fit.',
       });
     };
-    const answer = this.provider.current(ctx.topic, ctx.pattern);
-    return answer instanceof Promise ? answer.then(chosen) : chosen(answer);
+    // Its message may name what no peer should see: as the cause it stays here, where the failed send is told.
+    const unavailable = (cause: unknown): never => {
+      throw new BusError('REJECTED', 'the key to send this with could not be had', { topic: ctx.topic, cause });
+    };
+    let answer: KeyAnswer;
+    try {
+      answer = this.provider.current(ctx.topic, ctx.pattern);
+    } catch (error) {
+      return unavailable(error);
+    }
+    return answer instanceof Promise ? answer.catch(unavailable).then(chosen) : chosen(answer);
   }
 
-  #use(answer: KeyAnswer): T | undefined | Promise<T | undefined> {
-    if (answer instanceof Promise) return answer.then((key) => (key === undefined ? undefined : this.#of(key)));
-    return answer === undefined ? undefined : this.#of(answer);
+  /** A key under another name is none: the name that travels would not be the one that is signed, and a message could come again under each. */
+  #named(kid: string, key: Key | undefined): T | undefined {
+    const made = key === undefined ? undefined : this.#of(key);
+    return key?.kid === kid ? made : undefined;
   }
 
   #of(key: Key): T | undefined {

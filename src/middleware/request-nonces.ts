@@ -6,6 +6,7 @@
  */
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
+import { readSignatureBlock } from './signature-block.ts';
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -28,7 +29,7 @@ export class RequestNonces {
   /** What an outgoing message is bound to. */
   boundBy({ pattern, request, correlation }: SendContext): Uint8Array {
     if (pattern !== 'reply') return NOTHING;
-    const nonce = request === undefined ? undefined : this.#received.get(request);
+    const nonce = request === undefined ? undefined : (this.#received.get(request) ?? nonceOf(request));
     return nonce ?? Buffer.from(correlation ?? '');
   }
 
@@ -38,4 +39,10 @@ export class RequestNonces {
     const nonces = request === undefined ? undefined : this.#sent.get(request);
     return nonces ?? [Buffer.from(correlation ?? '')];
   }
+}
+
+/** Of a request that was turned away before its chain ran (OVERFLOW, CLOSED), or that this side does not verify. */
+function nonceOf(request: ReceiveContext): Buffer | undefined {
+  const header = request.headers.get('signature');
+  return header instanceof Uint8Array ? readSignatureBlock(header)?.nonce : undefined;
 }

@@ -76,12 +76,12 @@ export class Verifier {
     if (fault !== undefined) return fault;
     if (!scope.allows(ctx.pattern, ctx.topic)) return 'key_not_allowed';
     if (key.sender !== undefined && key.sender !== ctx.sender) return 'sender';
-    const { number, stream, created } = block;
+    const { number, created } = block;
     if (number === undefined) return 'malformed';
     if (now - created > maxAgeMs) return 'stale';
     if (created - now > maxAgeMs) return 'future';
     if (!this.#isSigned(ctx, block, signer)) return 'signature';
-    return this.#windowsOf(ctx).accept(`${stream}${block.kid}`, number, created, now);
+    return this.#windowsOf(ctx).accept(block, number, now);
   }
 
   #isSigned(ctx: ReceiveContext, block: SignatureBlock, signer: Signer): boolean {

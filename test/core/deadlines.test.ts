@@ -180,3 +180,17 @@ test('whatever is added and removed: what remains expires within a tick after it
     { numRuns: 15 },
   );
 });
+
+test('deadlines that are far away, each another, leave nothing behind when their entries are removed', () => {
+  const clock = new FakeClock();
+  const deadlines = new Deadlines(clock);
+  const kept = new Entry(clock);
+  deadlines.add(kept, clock.now() + 1e12);
+  for (let index = 0; index < 50_000; index++) {
+    const entry = new Entry(clock);
+    deadlines.add(entry, clock.now() + 1e12 + index * 1000);
+    deadlines.remove(entry);
+  }
+  assert.ok(deadlines.buckets <= 4096, String(deadlines.buckets));
+  assert.ok(kept.bucket?.has(kept));
+});

@@ -362,7 +362,7 @@ test('what is no request is dropped as malformed, and the requests beside it in 
   assert.deepEqual(new Set(codesTold(told)), new Set(['MALFORMED_PACKET']));
 });
 
-test('a cancel counts only from the peer whose request it names', async (t) => {
+test('a cancel counts only from the peer whose request it names, and for the topic of that request', async (t) => {
   const transport = memory();
   const { bus } = memoryBus(t, { transport });
   const signals: AbortSignal[] = [];
@@ -377,6 +377,10 @@ test('a cancel counts only from the peer whose request it names', async (t) => {
   await other.send({ kind: KIND_NUMBERS.cancel, headers: { topic: 'a', correlation: '1' } });
   await turns(20);
   assert.equal(signals[0]!.aborted, false);
+  // Of a topic that nothing protects, perhaps.
+  await owner.send({ kind: KIND_NUMBERS.cancel, headers: { topic: 'b', correlation: '1' } });
+  await turns(20);
+  assert.equal(signals[0]!.aborted, false, 'a cancel of another topic');
   await owner.send({ kind: KIND_NUMBERS.cancel, headers: { topic: 'a', correlation: '1' } });
   await until(() => signals[0]!.aborted, 'the cancel of its owner');
 });

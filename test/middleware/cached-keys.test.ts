@@ -67,6 +67,17 @@ describe('cachedKeys', () => {
     assert.equal(cached.get('a'), keys.get('a'), 'what is not there is forgotten before what is');
   });
 
+  it('gives up a question that hangs, and its place among the questions', async () => {
+    const key = hmacKey({ kid: 'a' });
+    const hanging = new Promise<undefined>(() => undefined);
+    const source = { get: (kid: string) => (kid === 'a' ? Promise.resolve(key) : hanging), current: () => hanging };
+    const cached = cachedKeys(source, { timeoutMs: 20 });
+    const flood = await Promise.allSettled(Array.from({ length: 32 }, async (_, n) => cached.get(`made-up-${n}`)));
+    assert.ok(flood.every((one) => one.status === 'rejected' && /no key within 20 ms/.test(String(one.reason))));
+    assert.equal(await cached.get('a'), key);
+    await assert.rejects(Promise.resolve(cached.current('a', 'push')), /no key within 20 ms/);
+  });
+
   it('takes a source that throws as one that rejects, and refuses wrong options', async () => {
     const broken = cachedKeys({
       get: () => {
@@ -77,5 +88,6 @@ describe('cachedKeys', () => {
     await assert.rejects(Promise.resolve(broken.get('a')), /broken/);
     assert.throws(() => cachedKeys(rig().source, { refreshMs: -1 }), RangeError);
     assert.throws(() => cachedKeys(rig().source, { maxStaleMs: NaN }), RangeError);
+    assert.throws(() => cachedKeys(rig().source, { timeoutMs: 0 }), RangeError);
   });
 });

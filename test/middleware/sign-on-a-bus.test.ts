@@ -15,6 +15,7 @@ import { metrics } from '../../src/middleware/metrics.ts';
 import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { sign } from '../../src/middleware/sign.ts';
+import { trace } from '../../src/middleware/trace.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
 import { codeOf, memoryBus } from '../support/memory-bus.ts';
@@ -23,6 +24,7 @@ import { until } from '../transports/conformance/waiting.ts';
 import { aesKey, ed25519Keys, hmacKey } from './keys-for-tests.ts';
 import { Collected } from './metrics-reader.ts';
 import { arrived, outgoing, sent, started, verdict } from './over-the-wire.ts';
+import { outcomeOf, Recorder, w3c } from './traced.ts';
 import { readSignatureBlock } from '../../src/middleware/signature-block.ts';
 
 const AUDIENCE = 'test.bus';
@@ -291,6 +293,28 @@ describe('sign and encrypt on a bus', () => {
 });
 
 describe('a signed reply', () => {
+  it('says why a request was turned away before its signature was looked at, and comes from a side that does not look', async (t) => {
+    const keys = [hmacKey(), aesKey()];
+    const { bus } = secured(t, keys, { hwmInbound: 1 });
+    let release: ((value: unknown) => void) | undefined;
+    bus.respond('slow', () => new Promise((resolve) => void (release = resolve)));
+    await bus.ready();
+    const first = bus.request('slow', 1);
+    await until(() => release !== undefined, 'the first request');
+    assert.equal(await codeOf(bus.request('slow', 2)), 'OVERFLOW');
+    release?.('done');
+    assert.equal(await first, 'done');
+    assert.equal(bus.stats().unverified, 0);
+
+    const transport = memory();
+    const options = { transport, audience: AUDIENCE };
+    const { bus: beginner } = memoryBus(t, { ...options, stack: [sign({ keys, direction: 'send' }), serialize()] });
+    beginner.respond('a', () => 'from a side that only signs');
+    await beginner.ready();
+    const { bus: asker } = memoryBus(t, { ...options, stack: [sign({ keys }), serialize()] });
+    assert.equal(await asker.request('a', 1), 'from a side that only signs');
+  });
+
   it('is accepted by its own request only, for each of its attempts', async () => {
     const pair = ed25519Keys();
     const other = ed25519Keys({ kid: 's2' });
@@ -339,6 +363,29 @@ describe('a signed reply', () => {
 });
 
 describe('secrets', () => {
+  it('of a source of keys stay with the side that asked it', async (t) => {
+    for (const isLater of [false, true]) {
+      const key = hmacKey();
+      const down = new Error('https://user:password@vault is down');
+      let isDown = true;
+      const current = (_topic: string, role: string): Key | Promise<Key> => {
+        if (role !== 'reply' || !isDown) return key;
+        isDown = false;
+        if (isLater) return Promise.reject(down);
+        throw down;
+      };
+      const stack = [sign({ keys: { get: () => key, current } }), serialize()];
+      const { bus, told } = memoryBus(t, { audience: AUDIENCE, stack });
+      bus.respond('a', () => 1);
+      await bus.ready();
+      await assert.rejects(bus.request('a', 1), (error: Error) => !inspect(error, { depth: 9 }).includes('password'));
+      assert.deepEqual(
+        told.map(({ error }) => error.cause),
+        [down],
+      );
+    }
+  });
+
   it('are in no log, error, span, description or inspection of anything', async (t) => {
     const secrets = [randomBytes(32), randomBytes(32), randomBytes(32)];
     const [one, two, three] = secrets.map((bytes) => bytes.toString('base64url'));
@@ -358,12 +405,19 @@ describe('secrets', () => {
       });
     }
     const transport = memory();
-    const steps = [sign({ keys }), encrypt({ keys })];
+    const recorder = new Recorder();
+    const steps = [sign({ keys }), encrypt({ keys }), trace({ tracerProvider: recorder.provider, propagator: w3c })];
     const { bus, logger, told } = memoryBus(t, { transport, audience: AUDIENCE, stack: [...steps, serialize()] });
     bus.respond('>', ({ body }) => body);
     await bus.request('a', 1);
     const stranger = secured(t, [hmacKey({ kid: 'h' }), aesKey({ kid: 'e' })], { transport, publish: false });
     await codeOf(stranger.bus.request('a', 1));
+    // Signed well, and sealed with another key of this name: the next check refuses it.
+    const insider = secured(t, [keys[0]!, aesKey({ kid: 'e' })], { transport, publish: false });
+    await codeOf(insider.bus.request('a', 1));
+    const refusals = recorder.ended.filter(({ attributes }) => attributes['error.type'] === 'unverified');
+    assert.equal(refusals.length, 2, recorder.ended.map(outcomeOf).join());
+    for (const { events, links } of refusals) assert.deepEqual([links, events.length <= 1], [[], true]);
     for (const text of texts) {
       for (const wrong of [
         { ...text, kid: '!' },
@@ -385,7 +439,16 @@ describe('secrets', () => {
       bus.stats(),
       told,
       logger.lines,
+      recorder.ended.map(({ name, attributes, status, events, links }) => ({
+        name,
+        attributes,
+        status,
+        events,
+        links,
+      })),
       stranger.told,
+      insider.told,
+      insider.logger.lines,
       stranger.logger.lines,
     ];
     for (const value of shown)

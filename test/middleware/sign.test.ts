@@ -329,6 +329,19 @@ describe('sign', () => {
     assert.equal(await verdict([signer({ get: () => aesKey(), current: () => key }).step], message), 'UNVERIFIED');
   });
 
+  it('takes no key under another name, so that a message does not come again under each', async () => {
+    const key = hmacKey();
+    for (const alias of [(): Key => key, (): Promise<Key> => Promise.resolve(key)]) {
+      const { step, reasons } = signer({ get: alias, current: () => key });
+      const message = await sent([signer([key]).step]);
+      assert.equal(await verdict([step], message), 'ok');
+      const headerBlock = Buffer.from(message.headerBlock);
+      headerBlock.write('H1', headerBlock.indexOf('h1'), 'latin1');
+      assert.equal(await verdict([step], { ...message, headerBlock }), 'UNVERIFIED');
+      assert.deepEqual(reasons(), { unknown_key: 1 });
+    }
+  });
+
   it('says one thing outwardly, and in the log one line per reason and minute', async () => {
     const { step, log } = signer([hmacKey()]);
     const message = await sent([]);
