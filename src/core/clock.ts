@@ -15,10 +15,32 @@ export interface Clock {
   clearTimeout(timer: ClockTimer): void;
 }
 
+/** The system's clock may be apart from ours by this before ours follows it: far more than the tick of any system's clock. */
+const MAX_DRIFT_MS = 50;
+
+/**
+ * Microseconds since 1970, counted from when the process started: the system's own clock has whole milliseconds alone. It follows the
+ * system's clock where that is set, and where the machine has slept, which the count does not see.
+ */
+export function wallClock(originMs: number, count: () => number, system: () => number): () => number {
+  let offsetMs = originMs;
+  return () => {
+    const counted = count();
+    const driftMs = system() - (offsetMs + counted);
+    // Time that this process was not given between the two readings is no drift.
+    if (Math.abs(driftMs) > MAX_DRIFT_MS && count() - counted < 1) offsetMs += driftMs;
+    return Math.round((offsetMs + counted) * 1000);
+  };
+}
+
 /** The real time. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  wallUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
+  wallUs: wallClock(
+    performance.timeOrigin,
+    () => performance.now(),
+    () => Date.now(),
+  ),
   setTimeout: (run, ms, options) => {
     const timer = setTimeout(run, ms);
     if (options?.keepAlive === false) timer.unref();

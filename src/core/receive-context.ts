@@ -8,6 +8,7 @@ import type { MessageHeaders } from './headers.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
 import { ATTR, SPAN_EVENTS } from './semconv.ts';
 import { addSpanEvent } from './span-event.ts';
+import type { SpanTime } from './span-event.ts';
 
 /** What a handler gets. */
 export interface Message<Body = unknown> {
@@ -106,6 +107,8 @@ export class ReceiveContext implements Message {
   result: unknown = undefined;
   /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
   span: Span | undefined = undefined;
+  /** The time on that span. @internal */
+  spanTime: SpanTime | undefined = undefined;
   /** How many messages of the same stream are known to be missing just before this one. */
   missed = 0;
   /** True once the trace step was reached, whatever it made of it. @internal */
@@ -189,7 +192,7 @@ export class ReceiveContext implements Message {
   cancel(reason: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
-    if (this.span !== undefined) addSpanEvent(this.span, SPAN_EVENTS.cancel, { [ATTR.errorType]: errorType(reason) });
+    if (this.span !== undefined) addSpanEvent(this, SPAN_EVENTS.cancel, { [ATTR.errorType]: errorType(reason) });
     this.#abort?.abort(reason);
   }
 

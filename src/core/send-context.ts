@@ -9,6 +9,7 @@ import type { BusError } from './errors.ts';
 import type { Kind, MessagePattern } from './kinds.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { Slot } from './slot.ts';
+import type { SpanTime } from './span-event.ts';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -71,6 +72,8 @@ export class SendContext {
   reply: ReceiveContext | undefined = undefined;
   /** The span of this message, set by the trace step where it is recorded: other steps add their events to it. */
   span: Span | undefined = undefined;
+  /** The time on that span. @internal */
+  spanTime: SpanTime | undefined = undefined;
   /** True once the transport has accepted the message (or, for publish and reply, the queue has). @internal */
   accepted = false;
   /** True once this attempt has reached the end of the chain. @internal */

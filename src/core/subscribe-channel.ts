@@ -70,7 +70,7 @@ export class SubscribeChannel extends ReceivingChannel {
       // A repeated delivery observes nothing new.
       if (missed > 0) {
         ctx.missed = missed;
-        addSpanEvent(ctx.span, SPAN_EVENTS.gap, { [ATTR.missed]: missed });
+        addSpanEvent(ctx, SPAN_EVENTS.gap, { [ATTR.missed]: missed });
       }
     }
     const only = subscribers[0];

@@ -25,6 +25,9 @@ const RESOLUTION_US = 2;
 /** Nothing is on its way for a day: the sender's clock is wrong, or the header was forged to spoil the sum. */
 const NEVER_US = 86_400e6;
 
+/** For so long what the two clocks are apart is not looked at again. */
+const OFFSET_HOLDS_MS = 10_000;
+
 const METRIC_OF: Readonly<Record<SpanKey, DurationMetric>> = {
   publish: 'operation',
   push: 'operation',
@@ -41,10 +44,13 @@ export class Durations {
   readonly #sends: Readonly<Record<'publish' | 'push' | 'request', DestinationCache<Timing>>>;
   readonly #receives: Readonly<Record<keyof typeof RECEIVED, DestinationCache<Timing>>>;
   /** What has to be added to the bus's monotonic time for the time since 1970. */
-  readonly #wallOffsetUs: number;
+  #wallOffsetUs = 0;
+  /** When that was read, and has to be read anew: the system's time may be set while the bus runs. */
+  #offsetReadAt = -Infinity;
+  readonly #clock: Clock;
 
   constructor(recorderOf: RecorderFactory, system: string, clock: Clock) {
-    this.#wallOffsetUs = wallOffsetUs(clock);
+    this.#clock = clock;
     const cache = (key: SpanKey, operation?: Operation) =>
       new DestinationCache((endpoint, destination) => {
         const ok = durationAttributes(key, system, endpoint, destination);
@@ -74,6 +80,10 @@ export class Durations {
     const timing = this.#receives[pattern].get(endpoint, receivedDestination(ctx));
     ctx.watch = timing;
     if (sentAtUs === 0) return timing; // plain peers do not say when
+    if (receivedAt - this.#offsetReadAt > OFFSET_HOLDS_MS) {
+      this.#wallOffsetUs = wallOffsetUs(this.#clock);
+      this.#offsetReadAt = receivedAt;
+    }
     const lagUs = receivedAt * 1000 + this.#wallOffsetUs - sentAtUs;
     // Less than nothing means that the clocks of two machines disagree: that says nothing about the message.
     if (lagUs >= -RESOLUTION_US && lagUs < NEVER_US) timing.lag?.record(Math.max(0, lagUs) / 1e6);

@@ -42,11 +42,15 @@ const API_LOGS_KEY = Symbol.for('io.opentelemetry.js.api.logs');
 const API_LOGS_VERSION = 1;
 type ProviderGetter = (version: number) => RecordLoggerProvider;
 
+/** Where `@opentelemetry/api` keeps what was registered: its own answer is a proxy of nothing while there is nobody. */
+const API_KEY = Symbol.for('opentelemetry.js.api.1');
+
 /** The global logger provider, or undefined where there cannot be one. Asked for anew each time: an SDK may come late. */
 export function globalLoggerProvider(): RecordLoggerProvider | undefined {
   const get = (globalThis as Record<symbol, unknown>)[API_LOGS_KEY] as ProviderGetter | undefined;
   if (typeof get === 'function') return get(API_LOGS_VERSION);
-  return logsApi()?.getLoggerProvider();
+  const registered = (globalThis as Record<symbol, unknown>)[API_KEY] as { readonly logs?: unknown } | undefined;
+  return registered?.logs === undefined ? undefined : logsApi()?.getLoggerProvider();
 }
 
 /** Takes the global logger provider out, as `disable()` of the Logs API does. */

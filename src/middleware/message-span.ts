@@ -4,13 +4,14 @@
  * OpenTelemetry's own diagnostics.
  */
 import { SpanStatusCode, context, diag } from '@opentelemetry/api';
-import type { Context, Span } from '@opentelemetry/api';
+import type { Context, HrTime, Span } from '@opentelemetry/api';
 import { DONE } from '../core/done.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { Roster } from '../core/roster.ts';
 import { ATTR } from '../core/semconv.ts';
+import type { SpanTime } from '../core/span-event.ts';
 import type { CallWatcher, SendContext } from '../core/send-context.ts';
 import { failureType, statusCode } from './message-attributes.ts';
 
@@ -21,15 +22,18 @@ export class MessageSpan implements CallWatcher {
   readonly #span: Span;
   readonly #ctx: AnyContext;
   readonly #open: Roster<MessageSpan>;
+  readonly #time: SpanTime;
   /** In the roster; undefined once the span has ended. */
   #place: number | undefined;
 
   /** `open`: the spans that have not ended; it enters itself and leaves when it ends. */
-  constructor(span: Span, ctx: AnyContext, open: Roster<MessageSpan>) {
+  constructor(span: Span, ctx: AnyContext, open: Roster<MessageSpan>, time: SpanTime) {
     this.#span = span;
     this.#ctx = ctx;
     this.#open = open;
+    this.#time = time;
     ctx.span = span;
+    ctx.spanTime = time;
     if (ctx.direction === 'send') ctx.watcher = this;
     this.#place = open.add(this);
   }
@@ -61,34 +65,36 @@ export class MessageSpan implements CallWatcher {
   /** The call, or the bus, has ended with an error; the chain may still run. */
   over(error: unknown): void {
     if (this.#place === undefined) return;
-    markFailed(this.#span, this.#ctx, error);
-    this.#end();
+    const now = this.#time.now();
+    markFailed(this.#span, this.#ctx, error, now);
+    this.#end(now);
   }
 
-  #end(): void {
+  #end(now: HrTime = this.#time.now()): void {
     if (this.#place === undefined) return;
     this.#open.delete(this.#place);
     this.#place = undefined;
     const ctx = this.#ctx;
     // What comes later has no span to be an event of.
     ctx.span = undefined;
+    ctx.spanTime = undefined;
     quietly(() => {
       if (ctx.direction === 'send' && ctx.pattern !== 'request')
         setMessageId(this.#span, ctx.headers.getText('message-id'));
-      this.#span.end();
+      this.#span.end(now);
     });
   }
 }
 
-/** Says on a span how the message failed. */
-export function markFailed(span: Span, ctx: AnyContext, error: unknown): void {
+/** Says on a span how the message failed, and when. */
+export function markFailed(span: Span, ctx: AnyContext, error: unknown, at: HrTime): void {
   quietly(() => {
     const message = messageOf(error);
     const status = statusCode(ctx, error);
     span.setAttribute(ATTR.errorType, failureType(ctx, error));
     if (status !== undefined) span.setAttribute(ATTR.rpcStatusCode, status);
     span.setStatus({ code: SpanStatusCode.ERROR, message });
-    span.recordException(error instanceof Error ? error : message);
+    span.recordException(error instanceof Error ? error : message, at);
   });
 }
 

@@ -10,6 +10,7 @@ import { ATTR } from '../core/semconv.ts';
 import { spanKeyOf } from './message-attributes.ts';
 import { isRecording, markFailed, quietly } from './message-span.ts';
 import type { SpanStarter } from './span-starter.ts';
+import { hrTime } from './span-times.ts';
 import type { TraceHooks } from './trace-hooks.ts';
 
 /** So many a second, and as many at once after a quiet second: enough to see what is going on. */
@@ -44,11 +45,12 @@ export class RejectedSpans {
     }
     const added = this.#suppressed === 0 ? undefined : { [ATTR.suppressed]: this.#suppressed };
     this.#suppressed = 0;
-    const span = this.#starter.start(key, ctx, { parent: ROOT_CONTEXT, added });
+    const startTime = hrTime(this.#clock.wallUs());
+    const span = this.#starter.start(key, ctx, { parent: ROOT_CONTEXT, startTime, added });
     if (span === undefined || !isRecording(span)) return;
-    markFailed(span, ctx, error);
+    markFailed(span, ctx, error, startTime);
     quietly(() => {
-      span.end();
+      span.end(startTime);
     });
   }
 

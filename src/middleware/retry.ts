@@ -82,7 +82,7 @@ export function retry(options: RetryOptions = {}): Middleware {
     const type = errorType(error);
     host?.counters.retries.add(OPERATIONS[ctx.direction][ctx.pattern], type);
     if (ctx.span !== undefined)
-      addSpanEvent(ctx.span, SPAN_EVENTS.retry, { [ATTR.attempt]: attempt, [ATTR.errorType]: type });
+      addSpanEvent(ctx, SPAN_EVENTS.retry, { [ATTR.attempt]: attempt, [ATTR.errorType]: type });
   };
 
   const repeat = async (ctx: Context, next: Next, limits: AttemptLimits): Promise<void> => {

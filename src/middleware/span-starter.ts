@@ -1,6 +1,6 @@
 /** Starts the span of a message from what all messages of its endpoint and destination have in common. */
 import { SpanKind, diag, isSpanContextValid } from '@opentelemetry/api';
-import type { Attributes, Context, Link, Span, Tracer } from '@opentelemetry/api';
+import type { Attributes, Context, HrTime, Link, Span, Tracer } from '@opentelemetry/api';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SPANS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
@@ -14,6 +14,7 @@ const NO_LINKS: Link[] = [];
 /** What a span is started with besides its template. */
 export interface SpanInit {
   readonly parent: Context;
+  readonly startTime: HrTime;
   readonly links?: Link[] | undefined;
   /** The bus's own go before them. */
   readonly added?: Attributes | undefined;
@@ -40,7 +41,11 @@ export class SpanStarter {
   /**
    * Undefined where nobody makes spans, and when the SDK failed to. Attributes are given at once, because samplers look at them.
    */
-  start(key: SpanKey, ctx: ReceiveContext | SendContext, { parent, links, added }: SpanInit): Span | undefined {
+  start(
+    key: SpanKey,
+    ctx: ReceiveContext | SendContext,
+    { parent, startTime, links, added }: SpanInit,
+  ): Span | undefined {
     const { topic } = ctx;
     const destination = ctx.direction === 'send' ? topic : receivedDestination(ctx);
     const { name, attributes, topicAttribute } = this.#templates[key].get(ctx.endpoint, destination);
@@ -49,6 +54,7 @@ export class SpanStarter {
         name,
         {
           kind: SpanKind[SPANS[key].kind],
+          startTime,
           attributes:
             topicAttribute === undefined && added === undefined
               ? attributes

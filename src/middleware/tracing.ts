@@ -1,6 +1,7 @@
 /** What `trace` does to messages once its bus has started; the why is at the head of trace.ts. */
 import { ROOT_CONTEXT, TraceFlags, context, isSpanContextValid, trace as api } from '@opentelemetry/api';
-import type { SpanContext, Tracer } from '@opentelemetry/api';
+import type { Span, SpanContext, Tracer } from '@opentelemetry/api';
+import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
 import type { MiddlewareHost, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
@@ -13,6 +14,7 @@ import { addSpanEvent } from '../core/span-event.ts';
 import { MessageSpan, isRecording, quietly, setMessageId } from './message-span.ts';
 import { RejectedSpans } from './rejected-spans.ts';
 import { SpanStarter } from './span-starter.ts';
+import { RunningTime, hrTime } from './span-times.ts';
 import type { TraceHeaders } from './trace-headers.ts';
 import { TraceHooks } from './trace-hooks.ts';
 import type { TraceOptions } from './trace-options.ts';
@@ -23,6 +25,7 @@ export class Tracing {
   readonly #hooks: TraceHooks;
   readonly #link: boolean;
   readonly #follows: boolean;
+  readonly #clock: Clock;
   readonly #starter: SpanStarter;
   readonly #rejected: RejectedSpans;
   /** Spans that have not ended. */
@@ -34,6 +37,7 @@ export class Tracing {
     this.#hooks = new TraceHooks(options, host.logger);
     this.#link = link;
     this.#follows = unsampled === 'follow';
+    this.#clock = host.clock;
     this.#starter = new SpanStarter(tracer, host.system);
     this.#rejected = new RejectedSpans(this.#starter, this.#hooks, host.clock);
   }
@@ -43,7 +47,9 @@ export class Tracing {
     const parent = context.active();
     // What the handler of a message that was followed sends is followed too.
     const skips = this.#isFollowed(api.getSpanContext(parent)) || !this.#hooks.wants(ctx);
-    const span = skips ? undefined : this.#starter.start(key, ctx, { parent, added: this.#hooks.attributes(ctx) });
+    const added = skips ? undefined : this.#hooks.attributes(ctx);
+    const startUs = skips ? 0 : this.#clock.wallUs();
+    const span = skips ? undefined : this.#starter.start(key, ctx, { parent, startTime: hrTime(startUs), added });
     if (span === undefined) {
       this.#headers.inject(parent, ctx.headers);
       return next();
@@ -52,7 +58,7 @@ export class Tracing {
     this.#headers.inject(active, ctx.headers);
     // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
     if (!isRecording(span)) return context.with(active, next);
-    return new MessageSpan(span, ctx, this.#open).run(active, next);
+    return this.#record(span, ctx, startUs).run(active, next);
   }
 
   /** A message on its way in, its headers verified where the stack does that. */
@@ -67,7 +73,10 @@ export class Tracing {
     const links = isMessage && remote !== undefined ? [{ context: remote }] : undefined;
     const skips = (!isRoot && this.#isFollowed(remote)) || !this.#hooks.wants(ctx);
     const added = skips ? undefined : this.#hooks.attributes(ctx);
-    const span = skips ? undefined : this.#starter.start(key, ctx, { parent, links, added });
+    const startUs = skips ? 0 : this.#clock.wallUs();
+    const span = skips
+      ? undefined
+      : this.#starter.start(key, ctx, { parent, startTime: hrTime(startUs), links, added });
     const active = span === undefined ? extracted : api.setSpan(parent, span);
     if (active === ROOT_CONTEXT && context.active() === ROOT_CONTEXT) return next();
 
@@ -76,8 +85,9 @@ export class Tracing {
     quietly(() => {
       if (isMessage) setMessageId(span, ctx.id);
     });
-    if (ctx.missed > 0) addSpanEvent(span, SPAN_EVENTS.gap, { [ATTR.missed]: ctx.missed });
-    return new MessageSpan(span, ctx, this.#open).run(active, next);
+    const recorded = this.#record(span, ctx, startUs);
+    if (ctx.missed > 0) addSpanEvent(ctx, SPAN_EVENTS.gap, { [ATTR.missed]: ctx.missed });
+    return recorded.run(active, next);
   }
 
   /** A failure that no call reports. */
@@ -88,6 +98,10 @@ export class Tracing {
   /** The bus has closed: what still runs is not waited for. */
   close(): void {
     for (const one of this.#open.all()) one.over(new BusError('CLOSED', 'the bus was closed while this was under way'));
+  }
+
+  #record(span: Span, ctx: ReceiveContext | SendContext, startUs: number): MessageSpan {
+    return new MessageSpan(span, ctx, this.#open, new RunningTime(this.#clock, startUs));
   }
 
   #isFollowed(sender: SpanContext | undefined): boolean {

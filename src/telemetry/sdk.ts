@@ -19,13 +19,11 @@ import { abandonable } from './abandonable.ts';
 import type { ScrapeHandler } from './prometheus.ts';
 import { prefersDeltas, pushReaders } from './push-readers.ts';
 import { processResource } from './resource.ts';
+import { apiVersion, installCommand } from './sdk-line.ts';
 import type { Environment, TelemetrySettings } from './settings.ts';
 
 type SdkConfiguration = Partial<Sdk.NodeSDKConfiguration>;
 type SpanProcessor = NonNullable<SdkConfiguration['spanProcessors']>[number];
-
-/** The newest line that runs on every Node that tracebus runs on. */
-const SDK_LINE = '0.223';
 
 /** Spans without an exporter: they have ids, which travel, and then nobody wants them. */
 const discard: SpanProcessor = {
@@ -119,8 +117,9 @@ function load({ prometheus }: TelemetrySettings): Packages {
   const sdk = optional('@opentelemetry/sdk-node') as typeof Sdk;
   const exporter = prometheus && (optional('@opentelemetry/exporter-prometheus') as typeof Prometheus);
   if (missing.length > 0) {
-    const names = missing.map((name) => `${name}@${SDK_LINE}`).join(' ');
-    throw new Error(`Telemetry needs packages that are not installed. Run: npm install ${names}`, { cause: cause[0] });
+    const installed = { api: apiVersion(require.resolve('@opentelemetry/api')), node: process.versions.node };
+    const command = installCommand(missing, installed);
+    throw new Error(`Telemetry needs packages that are not installed. Run: ${command}`, { cause: cause[0] });
   }
   return { sdk, prometheus: exporter };
 }

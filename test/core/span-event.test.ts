@@ -4,12 +4,12 @@ import { diag } from '@opentelemetry/api';
 import type { Span } from '@opentelemetry/api';
 import { addSpanEvent } from '../../src/core/span-event.ts';
 
-test('an event goes to the span, where there is one', () => {
+test('an event goes to the span, where there is one, with the time by its clock', () => {
   const events: unknown[] = [];
   const span = { addEvent: (...event: unknown[]) => events.push(event) } as unknown as Span;
-  addSpanEvent(span, 'one', { a: 1 });
-  addSpanEvent(undefined, 'two', {});
-  assert.deepEqual(events, [['one', { a: 1 }]]);
+  addSpanEvent({ span, spanTime: { now: () => [1, 2] } }, 'one', { a: 1 });
+  addSpanEvent({ span: undefined, spanTime: undefined }, 'two', {});
+  assert.deepEqual(events, [['one', { a: 1 }, [1, 2]]]);
 });
 
 test('a span that throws costs the event and is told to OpenTelemetry', () => {
@@ -27,7 +27,7 @@ test('a span that throws costs the event and is told to OpenTelemetry', () => {
       throw new Error('broken');
     },
   } as unknown as Span;
-  addSpanEvent(span, 'one', {});
+  addSpanEvent({ span, spanTime: undefined }, 'one', {});
   diag.disable();
   assert.deepEqual(told, ['tracebus: the event one could not be added']);
 });

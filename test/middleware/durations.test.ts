@@ -57,6 +57,17 @@ test('the lag of a message is from when its sender handed it over until the pack
   assert.deepEqual([count, sum], [1, 0.04]);
 });
 
+test('a lag is right again within seconds after the time of the machine was set', async () => {
+  const { clock, receive, one, points } = byHand();
+  await receive(receiveContext({ sentAtUs: clock.wallUs(), receivedAt: clock.now() }));
+  clock.setBy(3_600_000);
+  clock.advance(10_001);
+  await receive(receiveContext({ sentAtUs: clock.wallUs() - 40_000, receivedAt: clock.now() }));
+  assert.equal((await points(LAG)).length, 1);
+  const { count, sum } = await one(LAG);
+  assert.deepEqual([count, sum], [2, 0.04]);
+});
+
 test('a lag below zero, beyond a day, or of a message without a sent time says nothing and is left out', async () => {
   const { clock, receive, one, points } = byHand();
   const now = clock.wallUs();

@@ -17,6 +17,7 @@ const START_WALL_US = 1_700_000_000_000_000;
 export class FakeClock implements Clock {
   readonly #timers = new Set<FakeTimer>();
   #now: number;
+  #wallUs = START_WALL_US;
   #order = 0;
 
   constructor(now = 1000) {
@@ -28,7 +29,12 @@ export class FakeClock implements Clock {
   }
 
   wallUs(): number {
-    return START_WALL_US + Math.round(this.#now * 1000);
+    return this.#wallUs + Math.round(this.#now * 1000);
+  }
+
+  /** Sets the time since 1970, as an operator does. */
+  setBy(ms: number): void {
+    this.#wallUs += ms * 1000;
   }
 
   setTimeout(run: () => void, ms: number, options?: { readonly keepAlive?: boolean }): FakeTimer {

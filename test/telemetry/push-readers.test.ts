@@ -69,7 +69,8 @@ test('a protocol and an exporter that do not exist are told', () => {
   assert.match(protocol.warnings.join(), /no OTLP protocol "carrier-pigeon", http\/protobuf is used/);
   const exporter = under({ OTEL_METRICS_EXPORTER: 'console, statsd' }, readers);
   assert.equal(exporter.made.length, 1);
-  assert.equal(inside(exporter.made[0]).exporter, ConsoleMetricExporter);
+  // Of which copy it is depends on how the SDK was loaded.
+  assert.equal(inside(exporter.made[0]).exporter.name, ConsoleMetricExporter.name);
   assert.match(exporter.warnings.join(), /otlp, console, prometheus or none, not "statsd"/);
 });
 

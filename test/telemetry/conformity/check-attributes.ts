@@ -6,11 +6,13 @@ export interface Expected {
   readonly required: readonly string[];
   readonly allowed: readonly string[];
   readonly fixed?: Readonly<Record<string, string>>;
+  /** Where only these values are right, instead of those of the attribute's own rule. */
+  readonly values?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What is wrong with the attributes of `what`, as sentences. */
 export function checkAttributes(what: string, attributes: Attributes, expected: Expected): string[] {
-  const { required, allowed, fixed = {} } = expected;
+  const { required, allowed, fixed = {}, values = {} } = expected;
   const findings: string[] = [];
   const replaced = new Set<string>();
   for (const [name, value] of Object.entries(attributes)) {
@@ -21,7 +23,7 @@ export function checkAttributes(what: string, attributes: Attributes, expected: 
       replaced.add(instead);
     } else if (!known && CAPTURING.test(name)) findings.push(`${what} captures what the message says in ${name}`);
     else if (!known) findings.push(`${what} has the attribute ${name}, which it should not have`);
-    else findings.push(...checkValue(what, name, value, fixed[name]));
+    else findings.push(...checkValue(what, [name, value], fixed[name], values[name]));
   }
   for (const name of [...Object.keys(fixed), ...required]) {
     if (name in attributes || replaced.has(name)) continue;
@@ -30,7 +32,12 @@ export function checkAttributes(what: string, attributes: Attributes, expected: 
   return findings;
 }
 
-function checkValue(what: string, name: string, value: unknown, fixed: string | undefined): string[] {
+function checkValue(
+  what: string,
+  [name, value]: readonly [string, unknown],
+  fixed: string | undefined,
+  own: readonly string[] | undefined,
+): string[] {
   const rule = ATTRIBUTE_RULES[name];
   if (rule === undefined) return [];
   const shown = `${what} has ${name} ${JSON.stringify(value)}`;
@@ -39,8 +46,9 @@ function checkValue(what: string, name: string, value: unknown, fixed: string | 
   const instead = typeof value === 'string' ? DEPRECATED_VALUES[name]?.[value] : undefined;
   if (instead !== undefined) return [`${shown}, which the conventions have replaced by ${instead}`];
   if (fixed !== undefined && value !== fixed) return [`${shown} instead of ${fixed}`];
-  if (rule.values !== undefined && !rule.values.includes(value as string)) {
-    return [`${shown}, which is none of ${rule.values.join(', ')}`];
+  const values = own ?? rule.values;
+  if (values !== undefined && !values.includes(value as string)) {
+    return [`${shown}, which is none of ${values.join(', ')}`];
   }
   const isOutside = typeof value === 'number' && (value < (rule.min ?? value) || value > (rule.max ?? value));
   if (isOutside || (typeof value === 'string' && rule.pattern?.test(value) === false))

@@ -56,9 +56,12 @@ function checkForm(what: string, metric: Metric, rule: MetricRule): string[] {
   return findings;
 }
 
-function checkSeries(what: string, attributes: Attributes, { required, allowed, fixed = {} }: MetricRule): string[] {
+function checkSeries(what: string, attributes: Attributes, rule: MetricRule): string[] {
+  const { required, allowed, fixed = {}, values = {}, together = [] } = rule;
   const series = `a series of ${what}`;
-  const findings = checkAttributes(series, attributes, { required, allowed, fixed });
+  const findings = checkAttributes(series, attributes, { required, allowed, fixed, values });
+  const absent = together.filter((name) => !(name in attributes));
+  if (absent.length < together.length) findings.push(...absent.map((name) => `${series} lacks the attribute ${name}`));
   for (const name of ['messaging.destination.name', 'messaging.destination.template', 'rpc.method']) {
     const value = attributes[name];
     if (typeof value !== 'string' || !LOOKS_LIKE_AN_ID.test(value)) continue;

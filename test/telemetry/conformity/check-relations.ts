@@ -22,14 +22,26 @@ function checkParent(span: Span, rule: SpanRule, known: ReadonlyMap<string, Span
   }
   if (isLinkedOnly(span, particulars)) return [`${what} has a parent, although it should start a trace of its own`];
   const parent = known.get(span.parentId);
-  if (parent === undefined) return [`${what} has a parent that nobody has exported`];
+  if (parent === undefined) {
+    const { strangers = [] } = particulars;
+    return strangers.includes(span.parentId) ? [] : [`${what} has a parent that nobody has exported`];
+  }
   const findings: string[] = [];
   if (parent.traceId !== span.traceId) findings.push(`${what} is of another trace than its parent`);
   const parentRule = isOfTheBus(parent) ? ruleOf(parent)?.operation : 'application';
   if (rule.parents !== undefined && parentRule !== undefined && !rule.parents.includes(parentRule)) {
     findings.push(`${what} is the child of ${shown(parent)}; its parent should be a ${rule.parents.join(' or ')} span`);
   }
-  return findings;
+  return findings.length > 0 ? findings : checkTimes(span, parent, rule);
+}
+
+/** Within one machine. The SDK gives the application's own spans whole milliseconds: they say nothing here. */
+function checkTimes(span: Span, parent: Span, { operation }: SpanRule): string[] {
+  if (!isOfTheBus(parent)) return [];
+  const what = shown(span);
+  if (span.start < parent.start) return [`${what} begins before its parent`];
+  const isWaitedFor = operation === 'respond' && parent.status.code !== 'ERROR';
+  return isWaitedFor && span.end > parent.end ? [`${what} ends after the call that it answers`] : [];
 }
 
 function checkLinks(span: Span, rule: SpanRule, known: ReadonlyMap<string, Span>, particulars: Particulars): string[] {

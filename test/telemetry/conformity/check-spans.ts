@@ -1,7 +1,7 @@
 /** Each span by itself: kind, name, attributes, status, events, times, scope. */
 import { checkAttributes } from './check-attributes.ts';
-import type { Particulars, Span, SpanEvent } from './model.ts';
-import { EVENT_RULES, LOOKS_LIKE_AN_ID, OTHER_METHOD, SCOPE, SPAN_RULES } from './rules.ts';
+import type { Attributes, Particulars, Span, SpanEvent } from './model.ts';
+import { EVENT_RULES, HEADERS, LOOKS_LIKE_AN_ID, OTHER_METHOD, SCOPE, SPAN_RULES } from './rules.ts';
 import type { SpanRule } from './rules.ts';
 
 /** True for a span of the bus, also for one that has forgotten to say so. */
@@ -37,16 +37,48 @@ export function checkSpan(span: Span, particulars: Particulars): string[] {
   const required =
     foreign || isUnread ? rule.required.filter((name) => name !== 'messaging.message.id') : rule.required;
   const allowed = [...rule.allowed, ...rule.required, ...extraAttributes];
+  const { findings, others } = checkHeaders(span, rule, particulars);
   return [
     ...(span.kind === rule.kind ? [] : [`${what} is of kind ${span.kind}; a ${rule.operation} span is a ${rule.kind}`]),
-    ...checkAttributes(what, span.attributes, { required, allowed, fixed: rule.fixed }),
+    ...findings,
+    ...checkAttributes(what, others, { required, allowed, fixed: rule.fixed }),
+    ...checkSuppressed(span),
     ...checkTransport(span),
     ...(rule.naming === 'messaging' ? checkMessagingName(span, rule, particulars) : checkRpcName(span)),
     ...checkStatus(span),
+    ...(rule.naming === 'rpc' ? checkRpcStatus(span) : []),
     ...checkEvents(span, rule),
     ...(span.end < span.start ? [`${what} ends before it starts`] : []),
     ...checkScope(span),
   ];
+}
+
+/** Headers that were asked for are there as they should be; the other attributes are left for the rules. */
+function checkHeaders(span: Span, { naming }: SpanRule, { headers = [] }: Particulars) {
+  const { prefix, isList } = HEADERS[naming];
+  const findings: string[] = [];
+  const others: Attributes = {};
+  for (const [name, value] of Object.entries(span.attributes)) {
+    if (!headers.some((header) => name === prefix + header)) {
+      others[name] = value;
+      continue;
+    }
+    const isRight = isList ? Array.isArray(value) && value.every(isText) : isText(value);
+    const wanted = isList ? 'a list of strings' : 'a string';
+    if (!isRight) findings.push(`${shown(span)} has ${name} ${JSON.stringify(value)}, which is not ${wanted}`);
+  }
+  return { findings, others };
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+/** Only the spans of refused messages are limited. */
+function checkSuppressed(span: Span): string[] {
+  if (!('messagebus.suppressed' in span.attributes)) return [];
+  const isRefused = span.parentId === undefined && span.status.code === 'ERROR';
+  return isRefused ? [] : [`${shown(span)} has messagebus.suppressed; no span was left out before it`];
 }
 
 function checkMessagingName(span: Span, { operation }: SpanRule, { isBeyondCap = false }: Particulars): string[] {
@@ -103,6 +135,19 @@ function checkStatus(span: Span): string[] {
   if (message !== undefined && message !== '') findings.push(`${what} has a status message and did not fail`);
   if (exceptions > 0) findings.push(`${what} has an exception event and did not fail`);
   return findings;
+}
+
+/** A call that failed says what its caller was told, and only such a one. */
+function checkRpcStatus(span: Span): string[] {
+  const what = shown(span);
+  const { 'rpc.status_code': status, 'error.type': type } = span.attributes;
+  const isFailed = span.status.code === 'ERROR';
+  if (isFailed && status === undefined) return [`${what} failed and has no rpc.status_code`];
+  if (!isFailed && status !== undefined)
+    return [`${what} has rpc.status_code ${JSON.stringify(status)} and did not fail`];
+  // The caller's two are the same; a responder may tell less than it knows.
+  if (!isFailed || span.kind !== 'CLIENT' || status === type) return [];
+  return [`${what} has rpc.status_code ${JSON.stringify(status)} and error.type ${JSON.stringify(type)}`];
 }
 
 function checkEvents(span: Span, rule: SpanRule): string[] {

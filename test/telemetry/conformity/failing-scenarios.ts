@@ -67,6 +67,9 @@ export const FAILING_SCENARIOS: readonly Scenario[] = [
       'PRODUCER publish price.tick',
       'PRODUCER push result',
     ],
+    logs: ['price.close', 'price.text', 'price.tick', 'result'].map(
+      (topic) => `ERROR messagebus.failure handler_failed in CONSUMER process ${topic}`,
+    ),
     counts: { 'messagebus.errors': 4 },
   },
   {
@@ -231,10 +234,12 @@ export const FAILING_SCENARIOS: readonly Scenario[] = [
       await until(() => bus.metrics().inbound_dropped === 1, 'the refusal');
     },
     spans: ['CONSUMER process price.tick rejected', 'PRODUCER publish price.tick'],
+    logs: ['WARN messagebus.drop rejected in CONSUMER process price.tick'],
     counts: { 'messagebus.errors': 1, 'messagebus.inbound_dropped': 1 },
   },
   {
     name: 'messages that are refused before they are verified',
+    logs: ['WARN messagebus.drop rejected'], // which trace it claims to be of is not believed
     refused: ['rejected'],
     async play(stage) {
       const bus = stage.bus('prices');

@@ -6,6 +6,10 @@ export interface MetricRule {
   /** Attributes of every series. */
   readonly required: readonly string[];
   readonly allowed: readonly string[];
+  /** A series has all of these, or, before anything happened, none. */
+  readonly together?: readonly string[];
+  /** Attributes that have a list of values of their own here. */
+  readonly values?: Readonly<Record<string, readonly string[]>>;
   /** Attributes whose value is always the same. */
   readonly fixed?: Readonly<Record<string, string>>;
   readonly bounds?: readonly number[];
@@ -30,6 +34,12 @@ const SYSTEM = ['messaging.system.name'];
 const OPERATION = ['messaging.operation.name'];
 const DESTINATION = ['messaging.destination.name', 'messaging.destination.template'];
 const SERVER = ['server.address', 'server.port'];
+
+/** Counts of what happened to an operation and why. */
+function because(unit: string, reason: string): MetricRule {
+  const attributes = [...OPERATION, reason];
+  return { ...own('counter', unit, attributes), together: attributes };
+}
 
 function own(instrument: 'counter' | 'gauge', unit: string, allowed: readonly string[] = []): MetricRule {
   return { instrument, unit, required: SYSTEM, allowed, isAlwaysThere: true };
@@ -84,9 +94,9 @@ function ownDuration(): MetricRule {
 export const METRIC_RULES: Readonly<Record<string, MetricRule>> = {
   'messagebus.messages_sent': own('counter', '{message}', [...OPERATION, ...DESTINATION]),
   'messagebus.messages_received': own('counter', '{message}', [...OPERATION, ...DESTINATION]),
-  'messagebus.errors': own('counter', '{error}', [...OPERATION, 'error.type']),
-  'messagebus.outbound_dropped': own('counter', '{message}', [...OPERATION, 'error.type']),
-  'messagebus.inbound_dropped': own('counter', '{message}', [...OPERATION, 'error.type']),
+  'messagebus.errors': because('{error}', 'error.type'),
+  'messagebus.outbound_dropped': because('{message}', 'error.type'),
+  'messagebus.inbound_dropped': because('{message}', 'error.type'),
   'messagebus.backpressure_events': own('counter', '{event}', OPERATION),
   'messagebus.request_timeouts': own('counter', '{request}', ['rpc.system.name', 'rpc.method']),
   'messagebus.failed_bind_count': own('counter', '{bind}', ['error.type']),
@@ -95,12 +105,15 @@ export const METRIC_RULES: Readonly<Record<string, MetricRule>> = {
   'messagebus.unrouted': own('counter', '{message}', [...OPERATION, ...DESTINATION]),
   'messagebus.gaps': own('counter', '{message}', [...OPERATION, ...DESTINATION]),
   'messagebus.late_replies': own('counter', '{message}', OPERATION),
-  'messagebus.retries': own('counter', '{attempt}', [...OPERATION, 'error.type']),
+  'messagebus.retries': because('{attempt}', 'error.type'),
   'messagebus.subscribers_left_behind': own('counter', '{event}'),
   'messagebus.reconnects': own('counter', '{reconnect}'),
   'messagebus.cool_downs': own('counter', '{event}', OPERATION),
-  'messagebus.handshake_failures': own('counter', '{failure}', ['error.type']),
-  'messagebus.unverified': own('counter', '{message}', [...OPERATION, 'messagebus.reason']),
+  'messagebus.handshake_failures': {
+    ...own('counter', '{failure}', ['error.type']),
+    values: { 'error.type': ['auth_failed', 'handshake_failed'] }, // no message has failed, so none of the bus's errors
+  },
+  'messagebus.unverified': because('{message}', 'messagebus.reason'),
   'messagebus.no_handler': own('counter', '{message}', [...OPERATION, ...DESTINATION]),
   'messagebus.in_flight_handlers': own('gauge', '{handler}'),
   'messagebus.queue_depth': own('gauge', '{message}'),

@@ -108,6 +108,10 @@ export interface Particulars {
   readonly refused?: readonly string[];
   /** Texts of bodies, headers and baggage, which must appear nowhere. */
   readonly secrets?: readonly string[];
+  /** Span ids of others, who have exported nothing: parents that nobody knows. */
+  readonly strangers?: readonly string[];
+  /** Names of headers that the application wants to see on spans. */
+  readonly headers?: readonly string[];
   /** Attributes that the application has asked for. */
   readonly extraAttributes?: readonly string[];
 }

@@ -5,12 +5,19 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { AggregationTemporality, DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import type { MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics';
-import { TracerProvider } from '@opentelemetry/sdk-trace';
+import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
+import type { MessageBus } from '../../../src/message-bus.ts';
 import type { Log, Metric, Place, Scope, Span, Telemetry } from './model.ts';
 
 /** Options that the reader of the metrics is made with: where a producer of metrics belongs. */
-type ReaderOptions = ConstructorParameters<typeof MetricReader>[0];
+type ReaderOptions = NonNullable<ConstructorParameters<typeof MetricReader>[0]>;
+
+/** How an SDK is made. */
+export interface Observing extends Pick<ReaderOptions, 'metricProducers'> {
+  /** `always_on` samples also what the parent does not. */
+  readonly sampler?: 'always_on';
+}
 
 class Reader extends MetricReader {
   protected override onShutdown(): Promise<void> {
@@ -36,12 +43,14 @@ const LOGS_KEY = Symbol.for('io.opentelemetry.js.api.logs');
 
 /** A registered SDK. */
 export interface Observed {
+  /** Does something to each bus before it is used. */
+  readonly prepare?: (bus: MessageBus) => void;
   /** Ends the observation and unregisters the SDK. */
   finish(): Promise<Telemetry>;
 }
 
-/** Registers an SDK that samples what its parent says, and roots always. */
-export function observe(readerOptions?: ReaderOptions): Observed {
+/** Registers an SDK that, unless it is told otherwise, samples what its parent says, and roots always. */
+export function observe({ sampler, metricProducers = [] }: Observing = {}): Observed {
   const started: string[] = [];
   const ended: ReadableSpan[] = [];
   const complaints: string[] = [];
@@ -54,7 +63,7 @@ export function observe(readerOptions?: ReaderOptions): Observed {
   const complain = (message: string, ...more: unknown[]): void => void complaints.push([message, ...more].join(' '));
   const quiet = (): void => undefined;
   const logger = { verbose: quiet, debug: quiet, info: quiet, warn: complain, error: complain };
-  const reader = new Reader(readerOptions);
+  const reader = new Reader({ metricProducers });
   const meterProvider = new MeterProvider({ readers: [reader] });
   const startedAt = performance.now();
 
@@ -63,7 +72,12 @@ export function observe(readerOptions?: ReaderOptions): Observed {
   propagation.setGlobalPropagator(
     new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
   );
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [processor] }));
+  trace.setGlobalTracerProvider(
+    new TracerProvider({
+      spanProcessors: [processor],
+      ...(sampler !== undefined && { sampler: new AlwaysOnSampler() }),
+    }),
+  );
   metrics.setGlobalMeterProvider(meterProvider);
   const logs: Log[] = [];
   const loggerProvider = {

@@ -19,6 +19,26 @@ export const ERROR_TYPES: readonly string[] = Object.values(ERROR_CODES).map(({ 
 const NAME: AttributeRule = { type: 'string', pattern: /^[^\s\p{Cc}]+$/u };
 const TEXT: AttributeRule = { type: 'string' };
 
+/** Why a message was not authentic, as docs/security.md explains. */
+const REASONS: readonly string[] = [
+  'algorithm',
+  'ciphertext',
+  'commitment',
+  'future',
+  'key_disabled',
+  'key_expired',
+  'key_not_allowed',
+  'keys_unavailable',
+  'malformed',
+  'missing',
+  'replayed',
+  'sender',
+  'signature',
+  'stale',
+  'streams_full',
+  'unknown_key',
+];
+
 /** Every attribute that a span, event, metric or log of the bus may have. */
 export const ATTRIBUTE_RULES: Readonly<Record<string, AttributeRule>> = {
   'messaging.system.name': { type: 'string', values: ['zeromq', 'memory'] },
@@ -44,7 +64,14 @@ export const ATTRIBUTE_RULES: Readonly<Record<string, AttributeRule>> = {
   'messagebus.attempt': { type: 'int', min: 1 },
   'messagebus.missed': { type: 'int', min: 1 },
   'messagebus.suppressed': { type: 'int', min: 1 },
+  'messagebus.reason': { type: 'string', values: REASONS },
 };
+
+/** What stands before the names of headers that the application has asked for, and whether the value is a list. */
+export const HEADERS = {
+  messaging: { prefix: 'messagebus.header.', isList: false },
+  rpc: { prefix: 'rpc.request.header.', isList: true },
+} as const;
 
 /** Names that the conventions have given up, with what came instead; one that ends in a dot stands for all below it. */
 export const DEPRECATED: Readonly<Record<string, string>> = {
@@ -156,7 +183,7 @@ export const SPAN_RULES: readonly SpanRule[] = [
     naming: 'messaging',
     fixed: { 'messaging.operation.name': 'process', 'messaging.operation.type': 'process' },
     required: ['messaging.system.name', 'messaging.destination.name', 'messaging.message.id'],
-    allowed: ['messaging.destination.template', ...SERVER],
+    allowed: ['messaging.destination.template', 'messagebus.suppressed', ...SERVER],
     events: ['exception', 'messagebus.retry', 'messagebus.gap', 'messagebus.cancel'],
     parents: ['publish', 'push'],
     isLinked: true,
@@ -173,7 +200,7 @@ export const SPAN_RULES: readonly SpanRule[] = [
     ...CALLED,
     operation: 'respond',
     kind: 'SERVER',
-    allowed: [...CALLED.allowed, 'messaging.message.id'], // a request is a received message too
+    allowed: [...CALLED.allowed, 'messagebus.suppressed', 'messaging.message.id'], // a request is a received message too
     events: ['exception', 'messagebus.retry', 'messagebus.cancel'],
     parents: ['request'],
     measuredBy: 'rpc.server.call.duration',

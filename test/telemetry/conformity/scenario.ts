@@ -15,6 +15,14 @@ export interface Scenario extends Particulars {
   readonly events?: readonly string[];
   /** Metrics whose values, added up over their series, are these; every other counter of `TROUBLE` is 0. */
   readonly counts?: Readonly<Record<string, number>>;
+  /** Metrics whose values, added up, are at least 1: of what may happen again while nobody looks. */
+  readonly repeated?: readonly string[];
+  /** Series that have counted something, each as `metric attribute=value`. @default not looked at */
+  readonly series?: readonly string[];
+  /** Each log record as `SEVERITY event error.type`, followed by ` in KIND name` of its span, sorted. @default not looked at */
+  readonly logs?: readonly string[];
+  /** Of the SDK: `always_on` samples also what the parent does not. @default what the parent says, and roots always */
+  readonly sampler?: 'always_on';
 }
 
 /** Counters of what went wrong or was given up. */
@@ -32,6 +40,7 @@ export const TROUBLE: readonly string[] = [
   'messagebus.cool_downs',
   'messagebus.handshake_failures',
   'messagebus.no_handler',
+  'messagebus.unverified',
 ];
 
 /** `count` times the same line. */

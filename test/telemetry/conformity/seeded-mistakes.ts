@@ -1,6 +1,6 @@
 /** Mistakes, each made in a copy of right telemetry, with what the checker must say, and nothing else. */
 import type { HistogramPoint, Log, Metric, NumberPoint, Span, SpanEvent, Telemetry } from './model.ts';
-import { ERROR_TYPES } from './rules.ts';
+import { ATTRIBUTE_RULES, ERROR_TYPES } from './rules.ts';
 
 /** One mistake. */
 export interface SeededMistake {
@@ -15,10 +15,13 @@ export interface SeededMistake {
 export const CHAIN = 'one trace through event, push and request, in three services';
 export const FAILURES = 'handlers that fail';
 export const LINKED = 'new traces that only link back';
+export const REFUSED = 'signatures that are missing or wrong, on topics that are protected';
+export const HOOKED = 'hooks: a filter, attributes, and headers of a list';
 export const SECRETS = 'bodies, headers and baggage, none of which is captured';
 
 const SCHEMA = 'https://opentelemetry.io/schemas/1.45.0';
 const errorTypes = ERROR_TYPES.join(', ');
+const reasons = ATTRIBUTE_RULES['messagebus.reason']?.values?.join(', ') ?? '';
 
 /** A span of the telemetry. */
 function span({ spans }: Telemetry, kind: string, name: string): Span {
@@ -429,7 +432,161 @@ const OUTCOMES: readonly SeededMistake[] = [
   },
 ];
 
+const refused = (telemetry: Telemetry): Span =>
+  found(
+    telemetry.spans.find(({ kind, attributes }) => kind === 'CONSUMER' && attributes['error.type'] === 'unverified'),
+    'a refused message',
+  );
+const REFUSED_SPAN = 'span CONSUMER "process >"';
+const call = (telemetry: Telemetry): Span => span(telemetry, 'CLIENT', 'price.get');
+const answer = (telemetry: Telemetry): Span => span(telemetry, 'SERVER', 'price.get');
+const unverified = (telemetry: Telemetry): NumberPoint =>
+  found(
+    metric(telemetry, 'messagebus.unverified').points.find(({ value }) => value > 0),
+    'what was not authentic',
+  );
+
+const REFUSALS: readonly SeededMistake[] = [
+  {
+    name: 'a failed call that does not say what its caller was told',
+    of: REFUSED,
+    spoil: (t) => without(answer(t).attributes, 'rpc.status_code'),
+    findings: ['span SERVER "price.get" failed and has no rpc.status_code'],
+  },
+  {
+    name: 'a failed call without its status',
+    of: REFUSED,
+    spoil: (t) => without(call(t).attributes, 'rpc.status_code'),
+    findings: ['span CLIENT "price.get" failed and has no rpc.status_code'],
+  },
+  {
+    name: 'a status on a call that has not failed',
+    of: CHAIN,
+    spoil: (t) => void (request(t).attributes['rpc.status_code'] = 'timeout'),
+    findings: ['span CLIENT "state.get" has rpc.status_code "timeout" and did not fail'],
+  },
+  {
+    name: 'a status that is another than the error',
+    of: REFUSED,
+    spoil: (t) => void (call(t).attributes['rpc.status_code'] = 'timeout'),
+    findings: ['span CLIENT "price.get" has rpc.status_code "timeout" and error.type "unverified"'],
+  },
+  {
+    name: 'a status as gRPC numbers it',
+    of: REFUSED,
+    spoil: (t) => void (answer(t).attributes['rpc.status_code'] = 16),
+    findings: ['span SERVER "price.get" has rpc.status_code 16, which is no string'],
+  },
+  {
+    name: 'a status on an event',
+    of: CHAIN,
+    spoil: (t) => void (publish(t).attributes['rpc.status_code'] = 'timeout'),
+    findings: ['span PRODUCER "publish price.tick" has the attribute rpc.status_code, which it should not have'],
+  },
+  {
+    name: 'messages left out before one that was processed',
+    of: CHAIN,
+    spoil: (t) => void (process(t).attributes['messagebus.suppressed'] = 3),
+    findings: ['span CONSUMER "process price.*" has messagebus.suppressed; no span was left out before it'],
+  },
+  {
+    name: 'messages left out before one that was sent',
+    of: CHAIN,
+    spoil: (t) => void (push(t).attributes['messagebus.suppressed'] = 3),
+    findings: [
+      'span PRODUCER "push result" has messagebus.suppressed; no span was left out before it',
+      'span PRODUCER "push result" has the attribute messagebus.suppressed, which it should not have',
+    ],
+  },
+  {
+    name: 'no messages left out',
+    of: REFUSED,
+    spoil: (t) => void (refused(t).attributes['messagebus.suppressed'] = 0),
+    findings: [`${REFUSED_SPAN} has messagebus.suppressed 0, which cannot be`],
+  },
+  {
+    name: 'a trace that a message claims without proof',
+    of: REFUSED,
+    spoil: (t) => void (refused(t).links = [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16) }]),
+    findings: [`${REFUSED_SPAN} links to a sender that it cannot know`],
+  },
+  {
+    name: 'a reason on a span, where a sender could read it',
+    of: REFUSED,
+    spoil: (t) => void (refused(t).attributes['messagebus.reason'] = 'signature'),
+    findings: [`${REFUSED_SPAN} has the attribute messagebus.reason, which it should not have`],
+  },
+  {
+    name: 'a reason that is not of the list',
+    of: REFUSED,
+    spoil: (t) => void (unverified(t).attributes['messagebus.reason'] = 'key k1 of the price team'),
+    findings: [
+      `a series of metric messagebus.unverified has messagebus.reason "key k1 of the price team", which is none of ${reasons}`,
+    ],
+  },
+  {
+    name: 'what was not authentic without the reason',
+    of: REFUSED,
+    spoil: (t) => {
+      for (const one of metric(t, 'messagebus.unverified').points.slice(1)) one.value = 0;
+      metric(t, 'messagebus.unverified').points.length = 1;
+      without(point(t, 'messagebus.unverified').attributes, 'messagebus.reason');
+    },
+    findings: ['a series of metric messagebus.unverified lacks the attribute messagebus.reason'],
+  },
+  {
+    name: 'drops without their error type',
+    of: REFUSED,
+    spoil: (t) => without(point(t, 'messagebus.inbound_dropped').attributes, 'error.type'),
+    findings: ['a series of metric messagebus.inbound_dropped lacks the attribute error.type'],
+  },
+  {
+    name: 'a refused handshake with an error of messages',
+    of: REFUSED,
+    spoil: (t) => void (point(t, 'messagebus.handshake_failures').attributes['error.type'] = 'unverified'),
+    findings: [
+      'a series of metric messagebus.handshake_failures has error.type "unverified", which is none of auth_failed, handshake_failed',
+    ],
+  },
+  {
+    name: 'a header that nobody asked for',
+    of: HOOKED,
+    spoil: (t) => void (publish(t).attributes['messagebus.header.x-other'] = 'a'),
+    findings: ['span PRODUCER "publish price.tick" captures what the message says in messagebus.header.x-other'],
+  },
+  {
+    name: 'a header of a call under the name for messages',
+    of: HOOKED,
+    spoil: (t) => rename(request(t).attributes, 'rpc.request.header.x-tenant', 'messagebus.header.x-tenant'),
+    findings: ['span CLIENT "state.get" captures what the message says in messagebus.header.x-tenant'],
+  },
+  {
+    name: 'a header of a call that is no list',
+    of: HOOKED,
+    spoil: (t) => void (request(t).attributes['rpc.request.header.x-tenant'] = 'a'),
+    findings: ['span CLIENT "state.get" has rpc.request.header.x-tenant "a", which is not a list of strings'],
+  },
+  {
+    name: 'a header of a message that is a list',
+    of: HOOKED,
+    spoil: (t) => void (publish(t).attributes['messagebus.header.x-tenant'] = ['a']),
+    findings: ['span PRODUCER "publish price.tick" has messagebus.header.x-tenant ["a"], which is not a string'],
+  },
+];
+
 const RELATIONS: readonly SeededMistake[] = [
+  {
+    name: 'a message that was processed before it was sent',
+    of: CHAIN,
+    spoil: (t) => void (process(t).start = publish(t).start - 1n),
+    findings: ['span CONSUMER "process price.*" begins before its parent'],
+  },
+  {
+    name: 'an answer that takes longer than its call',
+    of: CHAIN,
+    spoil: (t) => void (respond(t).end = request(t).end + 1n),
+    findings: ['span SERVER "state.get" ends after the call that it answers'],
+  },
   {
     name: 'a received message without its sender as the parent',
     of: CHAIN,
@@ -743,7 +900,11 @@ const METRICS: readonly SeededMistake[] = [
   {
     name: 'an error type on a metric that is not of the list',
     of: CHAIN,
-    spoil: (t) => void (point(t, 'messagebus.errors').attributes['error.type'] = 'Error: boom'),
+    spoil: (t) =>
+      void Object.assign(point(t, 'messagebus.errors').attributes, {
+        'messaging.operation.name': 'publish',
+        'error.type': 'Error: boom',
+      }),
     findings: [`a series of metric messagebus.errors has error.type "Error: boom", which is none of ${errorTypes}`],
   },
   {
@@ -843,6 +1004,7 @@ const LOGS: readonly SeededMistake[] = [
 export const SEEDED_MISTAKES: readonly SeededMistake[] = [
   ...NAMES_AND_ATTRIBUTES,
   ...OUTCOMES,
+  ...REFUSALS,
   ...RELATIONS,
   ...METRICS,
   ...LOGS,

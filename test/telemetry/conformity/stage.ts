@@ -11,6 +11,9 @@ import { freePort } from '../../support/free-port.ts';
 /** Where the buses of a scenario meet. */
 export type System = 'memory' | 'zeromq';
 
+/** What happens to every bus of a stage before the scenario has it. */
+export type Prepare = (bus: MessageBus) => void;
+
 const BOUND_MS = 10_000;
 const NO_WAIT = { baseMs: 0 } as const;
 
@@ -21,17 +24,20 @@ export class Stage {
   readonly #hub = memoryHub();
   readonly #buses = new Set<MessageBus>();
 
-  private constructor(system: System, ports: Required<PortNumbers>) {
+  readonly #prepare: Prepare | undefined;
+
+  private constructor(system: System, ports: Required<PortNumbers>, prepare: Prepare | undefined) {
     this.system = system;
     this.ports = ports;
+    this.#prepare = prepare;
   }
 
   /** A stage with ports of its own; in memory, where each stage has its own hub, they are names. */
-  static async open(system: System): Promise<Stage> {
+  static async open(system: System, prepare?: Prepare): Promise<Stage> {
     const ports = new Set(system === 'memory' ? [5555, 5556, 5557] : []);
     while (ports.size < 3) ports.add(await freePort());
     const [GLOBAL_EVENTS = 0, TASK_RESULTS = 0, STATE_MANAGEMENT = 0] = ports;
-    return new Stage(system, { GLOBAL_EVENTS, TASK_RESULTS, STATE_MANAGEMENT });
+    return new Stage(system, { GLOBAL_EVENTS, TASK_RESULTS, STATE_MANAGEMENT }, prepare);
   }
 
   /** A transport that reaches the other buses of the stage. */
@@ -50,6 +56,7 @@ export class Stage {
       random: () => 0,
       ...config,
     });
+    this.#prepare?.(bus);
     this.#buses.add(bus);
     return bus;
   }
