@@ -1,5 +1,6 @@
 /** Binding or connecting a socket as its link asks, with errors that name the endpoint and the way out. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { Push } from 'zeromq';
 import type { Socket } from 'zeromq';
 import { BusError, messageOf } from '../../core/errors.ts';
 import type { LinkSpec } from '../../core/transport.ts';
@@ -12,6 +13,9 @@ import { bindWithMode } from './ipc-mode.ts';
  * less than a millisecond; on an overloaded machine 650 were seen.
  */
 const FREED_WITHIN_MS = 3000;
+
+/** A millisecond apart; the I/O thread needs one or two to say that a connection ends. */
+const TOUCHES = 100;
 
 /** What {@link attach} may be told. */
 interface AttachOptions {
@@ -46,14 +50,25 @@ export async function attach(socket: Socket, spec: LinkSpec, options: AttachOpti
 /**
  * Drops every connection of a bound socket, which libzmq can do only together with the binding, and binds it again. Rejects
  * with what binding threw. `disconnect` ends a binding too, at once; unbindSync() of the binding binds instead.
+ *
+ * Connections end when the socket is next touched: one with a pending receive is, one that only sends is touched here.
  */
 export async function rebind(socket: Socket, endpoint: string, ipcMode: number): Promise<void> {
   socket.disconnect(endpoint);
+  if (socket instanceof Push) void touchForAWhile(socket);
   // The listener gives the port back on another thread.
   await bind(
     () => bindWithMode(socket, endpoint, ipcMode),
     () => true,
   );
+}
+
+async function touchForAWhile(socket: Push): Promise<void> {
+  for (let touches = 0; touches < TOUCHES && !socket.closed; touches += 1) {
+    // Harmless here, where no operation is ever pending.
+    Reflect.get(socket, 'writable');
+    await pause(1);
+  }
 }
 
 async function bind(bindOnce: () => void, mayBeFreed: () => boolean): Promise<void> {
