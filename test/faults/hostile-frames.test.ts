@@ -7,7 +7,7 @@ import type { Socket } from 'zeromq';
 import { encodeHeaderBlock, MessageHeaders } from '../../src/core/headers.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';
 import type { Kind } from '../../src/core/kinds.ts';
-import { encodePacket } from '../../src/core/packet.ts';
+import { decodePacket, encodePacket } from '../../src/core/packet.ts';
 import { PACKET_HEADER_BYTES } from '../../src/core/packet-layout.ts';
 import { zeromq } from '../../src/transports/zeromq/index.ts';
 import { bounded, until } from '../transports/conformance/waiting.ts';
@@ -185,8 +185,9 @@ test('a requester drops and counts replies that it cannot read, and its calls ge
   router.bindSync(FREE);
   const asker = party(t, 'asker', { endpoints: { request: { connect: [router.lastEndpoint!] } } });
   const call = asker.bus.request('state', 'question');
-  const [routingId = Buffer.alloc(0)] = await bounded(router.receive(), 'the request');
-  const headers = { topic: 'state', correlation: '1' };
+  const [routingId = Buffer.alloc(0), , ...asked] = await bounded(router.receive(), 'the request');
+  const correlation = decodePacket(asked).records[0]?.headers.getText('correlation') ?? '';
+  const headers = { topic: 'state', correlation };
   const hostile: Frames[] = [
     ...unreadable('reply', headers).map((frames): Frames => ['', ...frames]),
     packetOf('reply', headers, '1'),
@@ -195,7 +196,7 @@ test('a requester drops and counts replies that it cannot read, and its calls ge
     ['', ...packetOf('cancel', headers, '1')],
   ];
   await sendEach({ send: (frames) => router.send([routingId, ...frames]) }, hostile);
-  await router.send([routingId, '', ...packetOf('reply', { topic: 'state', correlation: '1' }, '"answer"')]);
+  await router.send([routingId, '', ...packetOf('reply', headers, '"answer"')]);
   assert.equal(await bounded(call, 'the reply'), 'answer');
   await assertDropped(asker, hostile.length);
 });
