@@ -71,12 +71,13 @@ export function blockHead(alg: KeyAlgorithm, kid: string): Buffer {
   return Buffer.concat([Buffer.from([VERSION, algorithmNumber(alg), kid.length]), Buffer.from(kid, 'latin1')]);
 }
 
-/** A block. */
-export function encodeSignatureBlock(head: Buffer, created: number, nonce: Buffer, signature: Buffer): Buffer {
+/** A block; a signature that is text has its bytes as latin1. */
+export function encodeSignatureBlock(head: Buffer, created: number, nonce: Buffer, signature: Buffer | string): Buffer {
   const block = Buffer.allocUnsafe(head.length + CREATED_AND_NONCE + signature.length);
   block.set(head);
   const at = writeU64(block, created, head.length);
   block.set(nonce, at);
-  block.set(signature, at + NONCE_BYTES);
+  if (typeof signature === 'string') block.write(signature, at + NONCE_BYTES, 'latin1');
+  else block.set(signature, at + NONCE_BYTES);
   return block;
 }

@@ -6,9 +6,10 @@
  * HMAC-SHA-256 is RFC 2104, Ed25519 RFC 8032. `bind` is empty except in a reply, where it is the nonce of the request: no reply can be
  * taken for that of another request.
  */
-import { createHmac, createPublicKey, sign, timingSafeEqual, verify } from 'node:crypto';
+import { createPublicKey, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { MessagePattern } from '../core/kinds.ts';
+import { HmacSha256 } from './hmac-sha256.ts';
 import type { Key } from './key.ts';
 import { paeHead, paePiece, PaeWriter } from './pae.ts';
 import type { TopicPieces } from './pae.ts';
@@ -18,6 +19,7 @@ const DOMAIN = 'msgbus-sig-v1';
 const PIECES = 10;
 /** The length of `created`, as a piece has it. */
 const EIGHT: Buffer = Buffer.from([0, 0, 0, 8]);
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** The message, as a signature sees it. */
 export interface Signed {
@@ -40,15 +42,17 @@ export class Signer {
   readonly #topics: TopicPieces;
   readonly #head: Buffer;
   readonly #blockHead: Buffer;
-  readonly #isHmac: boolean;
+  /** Undefined for Ed25519. */
+  readonly #hmac: HmacSha256 | undefined;
   readonly #public: KeyObject;
 
   constructor(key: Key, topics: TopicPieces) {
     const { alg, kid, key: object } = key;
     this.key = key;
     this.#topics = topics;
-    this.#isHmac = alg === 'hmac-sha256';
+    this.#hmac = alg === 'hmac-sha256' ? new HmacSha256(object) : undefined;
     this.#head = Buffer.concat([
+      this.#hmac?.innerPad ?? NOTHING,
       paeHead(DOMAIN, PIECES),
       paePiece(Buffer.from([algorithmNumber(alg)])),
       paePiece(kid),
@@ -61,15 +65,13 @@ export class Signer {
   /** The value of the header `signature`. */
   sign(message: Signed): Buffer {
     const rest = this.#begin(message);
-    const signature = this.#isHmac ? this.#hmac(rest) : sign(null, joined(rest), this.key.key);
+    const signature = this.#hmac?.digest(writer.done(), rest) ?? sign(null, joined(rest), this.key.key);
     return encodeSignatureBlock(this.#blockHead, message.created, message.nonce, signature);
   }
 
   verify(message: Signed, signature: Buffer): boolean {
     const rest = this.#begin(message);
-    if (!this.#isHmac) return verify(null, joined(rest), this.#public, signature);
-    const expected = this.#hmac(rest);
-    return signature.length === expected.length && timingSafeEqual(expected, signature);
+    return this.#hmac?.verify(writer.done(), rest, signature) ?? verify(null, joined(rest), this.#public, signature);
   }
 
   /** Puts the text into the writer; answers the payload where it was too large for that. */
@@ -88,12 +90,6 @@ export class Signer {
     }
     writer.length(payload.length);
     return payload;
-  }
-
-  #hmac(rest: Uint8Array | undefined): Buffer {
-    const hmac = createHmac('sha256', this.key.key).update(writer.done());
-    if (rest !== undefined) hmac.update(rest);
-    return hmac.digest();
   }
 }
 
