@@ -187,7 +187,11 @@ export type GaugeMetric = 'activeConnections' | 'inFlightHandlers' | 'queueDepth
 /** The gauges: observable, asked for when somebody collects. The first is a documented figure. */
 export const GAUGE_METRICS: Readonly<Record<GaugeMetric, MetricFacts>> = {
   activeConnections: gauge('messagebus.active_connections', '{connection}', 'Sockets that are open.'),
-  inFlightHandlers: gauge('messagebus.in_flight_handlers', '{handler}', 'Messages that are being handled or wait for their handler.'),
+  inFlightHandlers: gauge(
+    'messagebus.in_flight_handlers',
+    '{handler}',
+    'Messages that are being handled or wait for their handler.',
+  ),
   queueDepth: gauge('messagebus.queue_depth', '{message}', 'Messages waiting in outgoing queues.'),
   coolingDown: gauge('messagebus.cooling_down', '{endpoint}', 'Endpoints that failed and are left alone for a while.'),
 };
