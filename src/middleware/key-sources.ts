@@ -3,7 +3,7 @@ import { fstatSync, openSync, closeSync, readFileSync, statSync } from 'node:fs'
 import { BusError, messageOf } from '../core/errors.ts';
 import type { MessagePattern } from '../core/kinds.ts';
 import type { MiddlewareHost } from '../core/middleware.ts';
-import { expectInteger } from './expect-number.ts';
+import { aFunction, expectObject, optionsCheck, whole } from '../core/option-checks.ts';
 import { importKey } from './import-key.ts';
 import type { Key, KeyText } from './key.ts';
 import { KeyList } from './key-provider.ts';
@@ -17,6 +17,7 @@ export interface KeyFileOptions {
   readonly now?: () => number;
 }
 
+const checkOptions = optionsCheck({ refreshMs: whole(0), now: aFunction });
 /** Whoever else may read or write the file. */
 const OTHERS = 0o077;
 
@@ -35,6 +36,7 @@ export function keysFromEnvironment(
   variable = 'TRACEBUS_KEYS',
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): readonly Key[] {
+  expectObject('environment', environment);
   const text = environment[variable];
   if (text === undefined || text.trim() === '') {
     throw new TypeError(`Expected the environment variable ${variable} to hold keys: see \`tracebus keygen\``);
@@ -55,6 +57,7 @@ export function keysFromEnvironment(
  * ```
  */
 export function keysFromFile(path: string, options: KeyFileOptions = {}): KeyProvider {
+  checkOptions(options);
   return new KeyFile(path, options);
 }
 
@@ -68,7 +71,6 @@ class KeyFile implements KeyProvider {
   #checkedAt: number;
 
   constructor(path: string, { refreshMs = 60_000, now = Date.now }: KeyFileOptions) {
-    expectInteger('refreshMs', refreshMs, 0);
     this.#path = path;
     this.#refreshMs = refreshMs;
     this.#now = now;

@@ -11,8 +11,7 @@ import { createNoopMeter, diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
 import { BusError, messageOf } from '../core/errors.ts';
 import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
-import { aBoolean, checkAll, expectObject, withMethods } from '../core/option-checks.ts';
-import type { Check } from '../core/option-checks.ts';
+import { aBoolean, optionsCheck, withMethods } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -57,8 +56,7 @@ export interface MetricsOptions {
  * ```
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  checkOptions(options);
   const { meterProvider, durations = true, histogramProducer } = options;
   const ownStore = histogramProducer && storeOf(histogramProducer);
   let isAttached = false;
@@ -123,11 +121,9 @@ function guarded({ logger }: MiddlewareHost, run: () => void): void {
   }
 }
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['meterProvider', withMethods('a MeterProvider', 'getMeter')],
-  ['durations', aBoolean],
-  [
-    'histogramProducer',
-    (value) => (storeOf(value as HistogramProducer) === undefined ? 'made by histogramProducer()' : undefined),
-  ],
-]);
+const checkOptions = optionsCheck({
+  meterProvider: withMethods('a MeterProvider', 'getMeter'),
+  durations: aBoolean,
+  histogramProducer: (value) =>
+    storeOf(value as HistogramProducer) === undefined ? 'made by histogramProducer()' : undefined,
+});
