@@ -17,6 +17,9 @@ export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
 /** The value of `rpc.system.name`: requests and replies are this bus's own protocol, whatever transport carries them. */
 export const RPC_SYSTEM = 'tracebus';
 
+/** Series per metric; beyond, what there may be many of becomes one of the two values below. An SDK collapses everything at 2000. */
+export const SERIES_CAP = 500;
+
 /** The value of `rpc.method` for a method that is not registered or is beyond the cap. */
 export const OTHER_METHOD = '_OTHER';
 
@@ -187,7 +190,11 @@ export type GaugeMetric = 'activeConnections' | 'inFlightHandlers' | 'queueDepth
 /** The gauges: observable, asked for when somebody collects. The first is a documented figure. */
 export const GAUGE_METRICS: Readonly<Record<GaugeMetric, MetricFacts>> = {
   activeConnections: gauge('messagebus.active_connections', '{connection}', 'Sockets that are open.'),
-  inFlightHandlers: gauge('messagebus.in_flight_handlers', '{handler}', 'Messages that are being handled or wait for their handler.'),
+  inFlightHandlers: gauge(
+    'messagebus.in_flight_handlers',
+    '{handler}',
+    'Messages that are being handled or wait for their handler.',
+  ),
   queueDepth: gauge('messagebus.queue_depth', '{message}', 'Messages waiting in outgoing queues.'),
   coolingDown: gauge('messagebus.cooling_down', '{endpoint}', 'Endpoints that failed and are left alone for a while.'),
 };
