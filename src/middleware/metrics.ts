@@ -5,7 +5,7 @@
  *
  * Outermost both ways, so that a duration includes every other step and a rejected message is measured too. Instruments are
  * made when the bus starts: a meter obtained before an SDK is there stays a no-op for ever, so start the SDK first. Without
- * one this step does nothing but call `next()`, and one that throws is logged and left alone.
+ * one this step does nothing but call `next()` (and is counted in unmetered-buses.ts), and one that throws is logged and left alone.
  */
 import { createNoopMeter, diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
@@ -22,6 +22,7 @@ import { sharedHistograms } from './histogram-store.ts';
 import type { HistogramStore } from './histogram-store.ts';
 import { registryOf } from './metrics-registry.ts';
 import { meterRecorders } from './recorders.ts';
+import { startedUnmetered } from './unmetered-buses.ts';
 
 /** Options of {@link metrics}. */
 export interface MetricsOptions {
@@ -84,7 +85,11 @@ export function metrics(options: MetricsOptions = {}): Middleware {
       guarded(host, () => {
         const provider = meterProvider ?? api.getMeterProvider();
         const meter = provider.getMeter(SCOPE_NAME);
-        if (meter === createNoopMeter()) return; // there is one no-op meter: no SDK is there
+        // There is one no-op meter: no SDK is there.
+        if (meter === createNoopMeter()) {
+          if (meterProvider === undefined) detach = startedUnmetered();
+          return;
+        }
         guarded(host, () => {
           detach = registryOf(provider).attach({ system, counters });
         });
