@@ -89,11 +89,16 @@ export function checkAll(
     const check = checks.get(name);
     const whole = within === undefined ? name : `${within}.${name}`;
     if (check === undefined) throw new TypeError(unknownOption(whole, namesOf(checks, within)));
-    const expected = check(value);
-    if (expected === undefined) continue;
-    const message = `Expected \`${whole}\` to be ${expected}, got ${show(value)}`;
-    throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
+    expectOption(whole, value, check);
   }
+}
+
+/** Checks one value that has to be there. @throws TypeError or RangeError that says what was expected */
+export function expectOption(name: string, value: unknown, check: Check): void {
+  const expected = check(value);
+  if (expected === undefined) return;
+  const message = `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
+  throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
 }
 
 function namesOf(checks: ReadonlyMap<string, Check>, within: string | undefined): string[] {

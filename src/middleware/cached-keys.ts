@@ -6,7 +6,7 @@ import type { MessagePattern } from '../core/kinds.ts';
 import {
   aFunction,
   amount,
-  expectObject,
+  expectOption,
   LONGEST_MS,
   optionsCheck,
   whole,
@@ -39,7 +39,7 @@ export interface CachedKeysOptions {
 const MAX_ANSWERS = 1000;
 const MAX_QUESTIONS = 32;
 
-const checkSource = optionsCheck({ source: withMethods('a source of keys', 'get', 'current') });
+const aSource = withMethods('a source of keys', 'get', 'current');
 const checkOptions = optionsCheck({ refreshMs: amount, maxStaleMs: amount, timeoutMs: whole(1), now: aFunction });
 
 interface Answer {
@@ -113,8 +113,7 @@ class AnswerCache {
  * ```
  */
 export function cachedKeys(source: KeySource, options: CachedKeysOptions = {}): KeyProvider {
-  expectObject('source', source);
-  checkSource({ source });
+  expectOption('source', source, aSource);
   checkOptions(options);
   const { refreshMs = 60_000, maxStaleMs = 3_600_000, timeoutMs = 5000, now = Date.now } = options;
   const byKid = new AnswerCache({ refreshMs, maxStaleMs, timeoutMs, now });

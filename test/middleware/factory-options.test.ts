@@ -90,8 +90,8 @@ test('each option of each factory is checked by its type', () => {
     [() => retry({ budget: null as never }), 'Expected `budget` to be an object, got null'],
     [() => retry({ budget: true as never }), 'Expected `budget` to be an object, got true'],
     [() => validate(null as never), 'Expected `schemas` to be an object, got null'],
-    [() => cachedKeys(null as never), 'Expected `source` to be an object, got null'],
-    [() => cachedKeys(undefined as never), 'Expected `source` to be an object, got undefined'],
+    [() => cachedKeys(null as never), 'Expected `source` to be a source of keys with get, current, got null'],
+    [() => cachedKeys(undefined as never), 'Expected `source` to be a source of keys with get, current, got undefined'],
     [() => cachedKeys({} as never), 'Expected `source` to be a source of keys with get, current, got object'],
     [() => cachedKeys(source, { now: 'today' as never }), 'Expected `now` to be a function, got "today"'],
     [
