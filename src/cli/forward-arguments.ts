@@ -1,10 +1,10 @@
 /** The arguments of `tracebus forward`, and the text of `--help` for all commands. */
 import { parseArgs } from 'node:util';
-import { messageOf } from '../core/errors.ts';
+import { BusError, messageOf } from '../core/errors.ts';
 import { zeromq } from '../transports/zeromq/index.ts';
 import type { CurveOptions } from '../transports/zeromq/index.ts';
 import { readCurveFile } from './curve-file.ts';
-import { UsageError } from './usage-error.ts';
+import { FileError, UsageError } from './usage-error.ts';
 
 /** What `--help` prints. */
 export const USAGE: string = `Usage:
@@ -40,7 +40,7 @@ export interface ForwardArguments {
   readonly zeromq: { readonly insecure: boolean; readonly curve?: CurveOptions };
 }
 
-/** Reads the arguments after `forward`; throws a UsageError that says which one is wrong. */
+/** Reads the arguments after `forward`; throws a UsageError that says which one is wrong, or a FileError. */
 export function parseForward(args: string[]): ForwardArguments | 'help' {
   const values = read(args);
   if (values.help === true) return 'help';
@@ -56,6 +56,15 @@ export function parseForward(args: string[]): ForwardArguments | 'help' {
     out: endpointOf('--out', outside, host),
     zeromq: { insecure, ...(curve === undefined ? {} : { curve: curveOf(curve) }) },
   };
+}
+
+/** What a forwarder failed with, with the way out in arguments where its own hint speaks of options of the API. */
+export function inArguments(error: unknown): unknown {
+  if (!(error instanceof BusError) || error.code !== 'INSECURE_BIND') return error;
+  const { code, what, endpoint } = error;
+  const hint =
+    'Give it --curve <file>; or let it bind 127.0.0.1 or an ipc:// path; or say --insecure where the network itself keeps strangers out.';
+  return new BusError(code, what, { endpoint, hint, cause: error });
 }
 
 interface Values {
@@ -92,7 +101,7 @@ function curveOf(path: string): CurveOptions {
   try {
     return readCurveFile(path);
   } catch (error) {
-    throw new UsageError(`--curve: ${messageOf(error)}`);
+    throw new FileError(`--curve: ${messageOf(error)}`);
   }
 }
 

@@ -8,11 +8,11 @@ import { readFileSync } from 'node:fs';
 import { messageOf } from '../core/errors.ts';
 import { curveKeyPair } from '../transports/zeromq/curve-keys.ts';
 import { startForwarder } from '../transports/zeromq/index.ts';
-import { parseForward, USAGE } from './forward-arguments.ts';
+import { inArguments, parseForward, USAGE } from './forward-arguments.ts';
 import type { ForwardArguments } from './forward-arguments.ts';
 import { keygen, parseKeygen } from './keygen.ts';
 import type { KeygenArguments } from './keygen.ts';
-import { UsageError } from './usage-error.ts';
+import { FileError, UsageError } from './usage-error.ts';
 
 const [command, ...rest] = process.argv.slice(2);
 
@@ -27,8 +27,9 @@ function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void> | vo
   try {
     parsed = parse();
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    refuse(error.message);
+    if (error instanceof UsageError) refuse(error.message);
+    else if (error instanceof FileError) complain(error.message);
+    else throw error;
     return;
   }
   if (parsed === 'help') console.log(USAGE);
@@ -36,7 +37,9 @@ function run<T>(parse: () => T | 'help', work: (parsed: T) => Promise<void> | vo
 }
 
 async function forward(endpoints: ForwardArguments): Promise<void> {
-  const forwarder = await startForwarder({ ...endpoints, onFailure: fail });
+  const forwarder = await startForwarder({ ...endpoints, onFailure: fail }).catch((error: unknown) => {
+    throw inArguments(error);
+  });
   console.log(`publishers connect to ${forwarder.in}`);
   console.log(`subscribers connect to ${forwarder.out}`);
   const stop = (): void => {
@@ -52,7 +55,11 @@ function printKeys(wanted: KeygenArguments): void {
 }
 
 function refuse(what: string): void {
-  console.error(`tracebus: ${what}.\n\n${USAGE}`);
+  complain(`${what}.\n\n${USAGE}`);
+}
+
+function complain(what: string): void {
+  console.error(`tracebus: ${what}`);
   process.exitCode = 2;
 }
 

@@ -3,7 +3,7 @@
  * is {@link NO_OPTIONS} then. What depends on the bus (an endpoint, a topic) is checked where it is used.
  */
 import { MessageHeaders } from './headers.ts';
-import { aBoolean, checkAll, expectCount, expectObject, expectTimeout } from './option-checks.ts';
+import { aBoolean, anything, expectCount, expectTimeout, optionsCheck } from './option-checks.ts';
 import type { Check } from './option-checks.ts';
 
 /** The options of a call that has none. */
@@ -42,9 +42,6 @@ const count =
     return undefined;
   };
 
-/** Checked where it is used, with words of its own. */
-const anything: Check = () => undefined;
-
 const SENDING = { endpoint, headers, signal, retry: aBoolean };
 const HANDLING = { endpoint, concurrency: count('concurrency', 1), maxQueued: count('maxQueued', 0) };
 const PULLING = { ...HANDLING, link: aBoolean };
@@ -74,10 +71,8 @@ export const checkReady: CallCheck = checking({
 export const checkClosing: CallCheck = checking({ timeoutMs, cancelRunning: aBoolean });
 
 function checking(checks: Readonly<Record<string, Check>>): CallCheck {
-  const known: ReadonlyMap<string, Check> = new Map(Object.entries(checks));
+  const check = optionsCheck(checks);
   return (options) => {
-    if (options === NO_OPTIONS) return;
-    expectObject('options', options);
-    checkAll(options as Readonly<Record<string, unknown>>, known);
+    if (options !== NO_OPTIONS) check(options);
   };
 }

@@ -7,6 +7,7 @@
  * busy past a deadline a reply that is there already would else lose to its own time-out, and its endpoint be left alone.
  */
 import type { Clock, ClockTimer } from './clock.ts';
+import { LONGEST_MS } from './option-checks.ts';
 import { outsideTraces } from './outside-traces.ts';
 
 /** Something with a deadline. */
@@ -23,9 +24,6 @@ export const TICK_MS = 5;
 
 /** So many buckets are looked through for empty ones: the deadlines of requests come from strangers, each may be far away and another. */
 const MANY_BUCKETS = 4096;
-
-/** More than that a timer of Node's does not take: it would fire at once. A later deadline is armed again. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Deadlines of one bus. */
 export class Deadlines {
@@ -90,6 +88,7 @@ export class Deadlines {
   #arm(tick: number): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timerTick = tick;
+    // A later deadline is armed again.
     const delay = Math.min(Math.max(0, tick * TICK_MS - this.#clock.now()), LONGEST_MS);
     const fire = (): void => {
       // Two turns: sockets are read in the first, and what they brought comes through its chain in the second.

@@ -11,6 +11,7 @@ import {
   aFunction,
   anObject,
   aString,
+  aClock,
   checkAll,
   expectObject,
   LONGEST_MS,
@@ -146,7 +147,7 @@ const CHECKS: Readonly<Record<keyof CoreBusOptions, Check>> = {
   logLevelNoHandler: oneOf(...LOG_LEVELS),
   onError: aFunction,
   onGap: aFunction,
-  clock: withMethods('a clock', 'now', 'wallUs', 'setTimeout', 'clearTimeout'),
+  clock: aClock,
   random: aFunction,
 };
 

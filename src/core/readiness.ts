@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 import { BusError, messageOf } from './errors.ts';
 import { LONGEST_MS } from './option-checks.ts';
 
+const NO_PEER = 'Start the peers of these endpoints, or check host and port on both sides.';
+
 /** One thing to wait for. */
 export interface Wanted {
   /** As the error names it: pattern and endpoint. */
@@ -20,7 +22,7 @@ export async function allReady(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const stop = new AbortController();
-  const missing = new Map<string, string>();
+  const missing = new Map<string, unknown>();
   const late = new Error('no answer yet');
   const end = (): void => {
     stop.abort(late);
@@ -39,7 +41,7 @@ export async function allReady(
         try {
           await untilAborted(wait(stop.signal), stop.signal);
         } catch (error) {
-          missing.set(what, messageOf((error === late ? met?.() : undefined) ?? error));
+          missing.set(what, (error === late ? met?.() : undefined) ?? error);
           if (error instanceof BusError && (error.code === 'UNSUPPORTED' || error.code === 'ABORTED')) fatal ??= error;
         }
       }),
@@ -51,11 +53,29 @@ export async function allReady(
   }
   if (fatal !== undefined) throw fatal;
   if (missing.size === 0) return;
-  const list = [...missing].map(([what, why]) => `${what}: ${why}`).join('; ');
-  throw new BusError('NOT_READY', `not ready: ${list}`, {
-    limitMs: timeoutMs,
-    hint: 'Start the peers of these endpoints, or check host and port on both sides.',
+  throw notReady(missing, timeoutMs);
+}
+
+/** What is missing has failed, and says itself what to do; or its peer has not come. */
+function notReady(missing: ReadonlyMap<string, unknown>, limitMs: number): BusError {
+  const list = [...missing].map(([what, why]) => `${what}: ${withoutHint(why)}`).join('; ');
+  const reasons = [...missing.values()];
+  const failures = reasons.filter((why) => why instanceof BusError);
+  const hints = new Set(reasons.map((why) => (why instanceof BusError ? why.hint : undefined) ?? NO_PEER));
+  return new BusError('NOT_READY', `not ready: ${list}`, {
+    limitMs,
+    hint: [...hints].join(' '),
+    retryable: failures.every(({ retryable, code }) => retryable || code === 'COOLING_DOWN'),
+    cause: failures[0],
   });
+}
+
+/** Hints are told once, at the end. */
+function withoutHint(why: unknown): string {
+  const message = messageOf(why);
+  if (!(why instanceof BusError)) return message;
+  const { hint = '' } = why;
+  return (hint !== '' && message.endsWith(hint) ? message.slice(0, -hint.length) : message).replace(/\.\s*$/, '');
 }
 
 /** A transport that ignores the signal must not make ready() hang. */

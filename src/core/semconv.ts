@@ -17,6 +17,9 @@ export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
 /** The value of `rpc.system.name`: requests and replies are this bus's own protocol, whatever transport carries them. */
 export const RPC_SYSTEM = 'tracebus';
 
+/** Series per metric; beyond, what there may be many of becomes one of the two values below. An SDK collapses everything at 2000. */
+export const SERIES_CAP = 500;
+
 /** The value of `rpc.method` for a method that is not registered or is beyond the cap. */
 export const OTHER_METHOD = '_OTHER';
 

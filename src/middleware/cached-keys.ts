@@ -3,8 +3,15 @@
  * what is kept. The ids come from strangers too, so what is not there is remembered for a while, and only so many are asked for at once.
  */
 import type { MessagePattern } from '../core/kinds.ts';
-import { LONGEST_MS } from '../core/option-checks.ts';
-import { expectAmount, expectInteger } from './expect-number.ts';
+import {
+  aFunction,
+  amount,
+  expectOption,
+  LONGEST_MS,
+  optionsCheck,
+  whole,
+  withMethods,
+} from '../core/option-checks.ts';
 import type { Key } from './key.ts';
 import type { KeyAnswer, KeyProvider } from './key-provider.ts';
 
@@ -31,6 +38,9 @@ export interface CachedKeysOptions {
 /** Answers kept, and questions under way, at most. */
 const MAX_ANSWERS = 1000;
 const MAX_QUESTIONS = 32;
+
+const aSource = withMethods('a source of keys', 'get', 'current');
+const checkOptions = optionsCheck({ refreshMs: amount, maxStaleMs: amount, timeoutMs: whole(1), now: aFunction });
 
 interface Answer {
   readonly key: Key | undefined;
@@ -103,10 +113,9 @@ class AnswerCache {
  * ```
  */
 export function cachedKeys(source: KeySource, options: CachedKeysOptions = {}): KeyProvider {
+  expectOption('source', source, aSource);
+  checkOptions(options);
   const { refreshMs = 60_000, maxStaleMs = 3_600_000, timeoutMs = 5000, now = Date.now } = options;
-  expectAmount('refreshMs', refreshMs);
-  expectAmount('maxStaleMs', maxStaleMs);
-  expectInteger('timeoutMs', timeoutMs, 1);
   const byKid = new AnswerCache({ refreshMs, maxStaleMs, timeoutMs, now });
   const byTopic = new AnswerCache({ refreshMs, maxStaleMs, timeoutMs, now });
   return {

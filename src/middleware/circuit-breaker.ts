@@ -11,13 +11,13 @@ import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
+import { aClock, amount, oneOf, optionsCheck, whole } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { FIRST_ERA } from './circuit.ts';
 import type { Circuit, CircuitLimits, Outcome } from './circuit.ts';
 import { outcomeOf } from './circuit-outcome.ts';
 import { Circuits } from './circuits.ts';
-import { expectAmount, expectInteger } from './expect-number.ts';
 
 /** Options of {@link circuitBreaker}. */
 export interface CircuitBreakerOptions {
@@ -37,7 +37,14 @@ export interface CircuitBreakerOptions {
 
 type Context = SendContext | ReceiveContext;
 
-const SIDES: readonly unknown[] = ['send', 'receive', 'both'];
+const checkOptions = optionsCheck({
+  failures: whole(1),
+  windowMs: (value) => (value === Infinity ? undefined : amount(value)),
+  openMs: amount,
+  halfOpenProbes: whole(1),
+  on: oneOf('send', 'receive', 'both'),
+  clock: aClock,
+});
 
 /**
  * A circuit breaker per topic: of the handlers where messages are received, of the destination (with its endpoint) where they are sent.
@@ -51,10 +58,9 @@ const SIDES: readonly unknown[] = ['send', 'receive', 'both'];
  * ```
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
+  checkOptions(options);
   const { on = 'both' } = options;
-  if (!SIDES.includes(on))
-    throw new TypeError(`Expected \`on\` to be 'send', 'receive' or 'both', got ${JSON.stringify(on)}`);
-  const limits = expectLimits(options);
+  const limits = limitsOf(options);
   let clock = options.clock ?? systemClock;
   let logger: Logger | undefined;
 
@@ -120,12 +126,8 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware 
   };
 }
 
-function expectLimits(options: CircuitBreakerOptions): CircuitLimits {
+function limitsOf(options: CircuitBreakerOptions): CircuitLimits {
   const { failures = 5, windowMs = Infinity, openMs = 10_000, halfOpenProbes = 1 } = options;
-  expectInteger('failures', failures, 1);
-  if (windowMs !== Infinity) expectAmount('windowMs', windowMs);
-  expectAmount('openMs', openMs);
-  expectInteger('halfOpenProbes', halfOpenProbes, 1);
   return { failures, windowMs, openMs, halfOpenProbes };
 }
 

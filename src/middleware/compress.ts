@@ -7,10 +7,10 @@
  */
 import { BusError, messageOf } from '../core/errors.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
+import { aBoolean, oneOf, optionsCheck, whole } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { compression, ENCODINGS, isOverLimit } from './compression.ts';
 import type { Compression, CompressionAlgorithm } from './compression.ts';
-import { expectInteger } from './expect-number.ts';
 import { needsNative } from './protection.ts';
 
 /** Options of {@link compress}. */
@@ -27,6 +27,12 @@ export interface CompressOptions {
 
 const HEADER = 'content-encoding';
 const ALGORITHMS = Object.keys(ENCODINGS) as CompressionAlgorithm[];
+const checkOptions = optionsCheck({
+  threshold: whole(0),
+  algorithm: oneOf(...ALGORITHMS),
+  maxOutputBytes: whole(1),
+  allowWithEncrypt: aBoolean,
+});
 /** Up to here the work takes less than a trip to the thread pool, some 0.1 ms. */
 const SMALL_BYTES = 16 * 1024;
 /** What is expanded on the event loop makes at most so much; what would make more is begun again in the pool. */
@@ -47,11 +53,9 @@ const EXPANDED_AT_ONCE = 4;
  * ```
  */
 export function compress(options: CompressOptions = {}): Middleware {
+  checkOptions(options);
   const { threshold = 1024, algorithm = 'gzip', maxOutputBytes = 16 * 1024 * 1024, allowWithEncrypt = false } = options;
-  expectInteger('threshold', threshold, 0);
-  expectInteger('maxOutputBytes', maxOutputBytes, 1);
-  if (typeof allowWithEncrypt !== 'boolean') throw new TypeError('Expected `allowWithEncrypt` to be true or false');
-  const used = expectAlgorithm(algorithm);
+  const used = present(algorithm);
   const known = new Map(ALGORITHMS.flatMap((one) => compression(one) ?? []).map((one) => [one.encoding, one]));
   const expander = new Expander(maxOutputBytes);
 
@@ -147,10 +151,7 @@ function unreadable({ topic, endpoint }: ReceiveContext, why: string, cause?: un
   return new BusError('DESERIALIZE_FAILED', `the payload cannot be expanded: ${why}`, { topic, endpoint, cause });
 }
 
-function expectAlgorithm(algorithm: CompressionAlgorithm): Compression {
-  if (!ALGORITHMS.includes(algorithm)) {
-    throw new TypeError(`Expected \`algorithm\` to be ${ALGORITHMS.join(', ')}, got ${JSON.stringify(algorithm)}`);
-  }
+function present(algorithm: CompressionAlgorithm): Compression {
   const used = compression(algorithm);
   if (used === undefined)
     throw new RangeError(`Expected \`algorithm\` to be one that this Node has, got '${algorithm}'`);

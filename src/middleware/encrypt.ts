@@ -5,16 +5,16 @@
  * Whoever has a key can read and write with it, and encryption alone does not stop a message from being sent a second time: use `sign` as well.
  */
 import type { Middleware, Next } from '../core/middleware.ts';
+import { aFunction, anything, optionsCheck, whole } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
-import { expectInteger } from './expect-number.ts';
 import type { Key, KeyAlgorithm } from './key.ts';
 import { keyProvider } from './key-provider.ts';
 import type { KeyProvider } from './key-provider.ts';
 import { KeyRing } from './key-ring.ts';
 import { scopeOf } from './key-scope.ts';
 import { TopicPieces } from './pae.ts';
-import { audienceOf, expectDirection, protectedTopics } from './protection.ts';
+import { aDirection, audienceOf, protectedTopics } from './protection.ts';
 import type { ProtectDirection } from './protection.ts';
 import { Rejections } from './rejections.ts';
 import type { RejectionReason } from './rejections.ts';
@@ -38,6 +38,13 @@ export interface EncryptOptions {
 }
 
 const ALGORITHMS: readonly KeyAlgorithm[] = ['aes-256-gcm'];
+const checkOptions = optionsCheck({
+  keys: anything,
+  protect: anything,
+  direction: aDirection,
+  maxSessions: whole(1),
+  now: aFunction,
+});
 
 /**
  * Encrypted payloads for messages of every kind. Rejects with UNVERIFIED what cannot be decrypted, and plain payloads; needs the bus's option `audience`.
@@ -53,9 +60,8 @@ const ALGORITHMS: readonly KeyAlgorithm[] = ['aes-256-gcm'];
  * ```
  */
 export function encrypt(options: EncryptOptions): Middleware {
+  checkOptions(options);
   const { keys, protect = ['>'], direction = 'both', maxSessions = 1024, now = Date.now } = options;
-  expectDirection(direction);
-  expectInteger('maxSessions', maxSessions, 1);
   const isProtected = protectedTopics(protect);
   const provider = keyProvider(keys, ALGORITHMS, now);
   const rejections = new Rejections('encrypt');

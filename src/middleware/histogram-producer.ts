@@ -5,8 +5,7 @@
  */
 import { ValueType } from '@opentelemetry/api';
 import type { Attributes, HrTime } from '@opentelemetry/api';
-import { aBoolean, checkAll, expectObject } from '../core/option-checks.ts';
-import type { Check } from '../core/option-checks.ts';
+import { aBoolean, optionsCheck } from '../core/option-checks.ts';
 import { DURATION_METRICS, SCOPE_NAME } from '../core/semconv.ts';
 import { HistogramStore, sharedHistograms, timeNow } from './histogram-store.ts';
 import type { HistogramSeries } from './histogram-store.ts';
@@ -71,7 +70,7 @@ export interface HistogramProducerOptions {
   readonly shared?: boolean;
 }
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([['shared', aBoolean]]);
+const checkOptions = optionsCheck({ shared: aBoolean });
 
 const stores = new WeakMap<HistogramProducer, HistogramStore>();
 
@@ -93,8 +92,7 @@ const stores = new WeakMap<HistogramProducer, HistogramStore>();
  * ```
  */
 export function histogramProducer(options: HistogramProducerOptions = {}): HistogramProducer {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  checkOptions(options);
   const { shared = true } = options;
   const store = shared ? sharedHistograms : new HistogramStore();
   store.exported(); // for good: a reader does not tell when it is gone

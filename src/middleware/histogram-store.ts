@@ -6,13 +6,10 @@
  * series, and nothing is reset while anybody exports it, so that several readers, whenever they come, all see the totals.
  */
 import type { Attributes, HrTime } from '@opentelemetry/api';
-import { ATTR, OTHER_DESTINATION, OTHER_METHOD } from '../core/semconv.ts';
+import { ATTR, OTHER_DESTINATION, OTHER_METHOD, SERIES_CAP } from '../core/semconv.ts';
 import type { DurationMetric } from '../core/semconv.ts';
 import { boundsOf } from './recorders.ts';
 import type { Recorder } from './recorders.ts';
-
-/** Series per metric; beyond, destinations and servers are no longer told apart. An SDK collapses everything at 2000. */
-const SERIES_CAP = 500;
 
 /** One series of one histogram; see the head of this file. */
 export class HistogramSeries implements Recorder {

@@ -11,8 +11,8 @@ import type { ResourceLimits } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { BusError } from '../core/errors.ts';
 import type { HeaderValue } from '../core/headers.ts';
+import { amount, anObject, expectCount, optionsCheck, whole } from '../core/option-checks.ts';
 import type { Message } from '../core/receive-context.ts';
-import { expectAmount, expectInteger } from './expect-number.ts';
 
 /** What the default export of the worker file gets. */
 export interface WorkerMessage<Body = unknown> {
@@ -46,6 +46,13 @@ export interface WorkerHandler<Result = unknown> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const checkOptions = optionsCheck({
+  minThreads: whole(1),
+  maxThreads: whole(1),
+  idleTimeoutMs: amount,
+  resourceLimits: anObject,
+});
+
 type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
 
 /**
@@ -61,7 +68,8 @@ type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
  */
 export function inWorker<Result = unknown>(file: URL, options: WorkerOptions = {}): WorkerHandler<Result> {
   const filename = expectFile(file);
-  const poolOptions = expectOptions(options);
+  checkOptions(options);
+  const poolOptions = poolOptionsOf(options);
   const running = new Set<Promise<unknown>>();
   let opening: Promise<Piscina> | undefined;
   let closing: Promise<void> | undefined;
@@ -122,12 +130,10 @@ function expectFile(file: unknown): string {
   );
 }
 
-function expectOptions(options: WorkerOptions): PoolOptions {
+function poolOptionsOf(options: WorkerOptions): PoolOptions {
   const { minThreads = 1, idleTimeoutMs = 30_000, resourceLimits } = options;
-  expectInteger('minThreads', minThreads, 1);
   const { maxThreads = Math.max(minThreads, availableParallelism()) } = options;
-  expectInteger('maxThreads', maxThreads, minThreads);
-  expectAmount('idleTimeoutMs', idleTimeoutMs);
+  expectCount('maxThreads', maxThreads, minThreads);
   return {
     minThreads,
     maxThreads,

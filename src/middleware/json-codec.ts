@@ -12,7 +12,7 @@ import { TextDecoder } from 'node:util';
 import { messageOf } from '../core/errors.ts';
 import { CodecError } from './codec.ts';
 import type { Codec } from './codec.ts';
-import { DEFAULT_MAX_DEPTH, expectMaxDepth, isDeeperThan, unsafeKeyFault } from './plain-data.ts';
+import { checkCodecOptions, DEFAULT_MAX_DEPTH, isDeeperThan, unsafeKeyFault } from './plain-data.ts';
 
 /** The content type of a message without the header `content-type`. */
 export const JSON_CONTENT_TYPE = 'application/json';
@@ -40,8 +40,9 @@ const DEPTH_HINT = 'Flatten the body, or raise `maxDepth` of jsonCodec on both s
  * bus.use(serialize(jsonCodec({ maxDepth: 8 })));
  * ```
  */
-export function jsonCodec({ maxDepth = DEFAULT_MAX_DEPTH }: JsonCodecOptions = {}): Codec {
-  expectMaxDepth(maxDepth);
+export function jsonCodec(options: JsonCodecOptions = {}): Codec {
+  checkCodecOptions(options);
+  const { maxDepth = DEFAULT_MAX_DEPTH } = options;
   // A byte order mark is not JSON (RFC 8259, 8.1): keep it, so that the parser refuses it.
   const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -3,7 +3,7 @@ import { fstatSync, openSync, closeSync, readFileSync, statSync } from 'node:fs'
 import { BusError, messageOf } from '../core/errors.ts';
 import type { MessagePattern } from '../core/kinds.ts';
 import type { MiddlewareHost } from '../core/middleware.ts';
-import { expectInteger } from './expect-number.ts';
+import { aFunction, aString, expectObject, expectOption, optionsCheck, whole } from '../core/option-checks.ts';
 import { importKey } from './import-key.ts';
 import type { Key, KeyText } from './key.ts';
 import { KeyList } from './key-provider.ts';
@@ -17,6 +17,15 @@ export interface KeyFileOptions {
   readonly now?: () => number;
 }
 
+const checkOptions = optionsCheck({ refreshMs: whole(0), now: aFunction });
+const MAKE_KEYS = '`npx tracebus keygen hmac|ed25519|aes` prints one, as one line.';
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is none',
+  ENOTDIR: 'there is none',
+  EACCES: 'it may not',
+  EPERM: 'it may not',
+  EISDIR: 'it is a folder',
+};
 /** Whoever else may read or write the file. */
 const OTHERS = 0o077;
 
@@ -35,9 +44,10 @@ export function keysFromEnvironment(
   variable = 'TRACEBUS_KEYS',
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): readonly Key[] {
+  expectObject('environment', environment);
   const text = environment[variable];
   if (text === undefined || text.trim() === '') {
-    throw new TypeError(`Expected the environment variable ${variable} to hold keys: see \`tracebus keygen\``);
+    throw new TypeError(`Expected the environment variable ${variable} to hold keys. ${MAKE_KEYS}`);
   }
   return parseKeys(text, `the environment variable ${variable}`);
 }
@@ -46,7 +56,7 @@ export function keysFromEnvironment(
  * Keys from a file that nobody else may read (mode 0600 or 0400; not checked on Windows). The file is looked at again every `refreshMs`, so keys are rotated by
  * replacing it. A file that has become wrong is reported, and the keys before it stay.
  *
- * @throws TypeError for what is no list of keys, Error where the file cannot be read or is open to others
+ * @throws TypeError for what is no list of keys, Error that names the file where it cannot be read or is open to others
  * @example
  * ```ts
  * import { keysFromFile, sign } from 'tracebus/middleware';
@@ -55,6 +65,8 @@ export function keysFromEnvironment(
  * ```
  */
 export function keysFromFile(path: string, options: KeyFileOptions = {}): KeyProvider {
+  expectOption('path', path, aString);
+  checkOptions(options);
   return new KeyFile(path, options);
 }
 
@@ -68,7 +80,6 @@ class KeyFile implements KeyProvider {
   #checkedAt: number;
 
   constructor(path: string, { refreshMs = 60_000, now = Date.now }: KeyFileOptions) {
-    expectInteger('refreshMs', refreshMs, 0);
     this.#path = path;
     this.#refreshMs = refreshMs;
     this.#now = now;
@@ -113,13 +124,13 @@ class KeyFile implements KeyProvider {
 
 /** What changes when a file is replaced or written. */
 function versionOf(path: string): string {
-  const { ino, mtimeMs, size } = statSync(path);
+  const { ino, mtimeMs, size } = ofFile(path, () => statSync(path));
   return [ino, mtimeMs, size].join(' ');
 }
 
 /** Checked and read through one descriptor, so that no other file can be put there in between. */
 function readPrivate(path: string): string {
-  const file = openSync(path, 'r');
+  const file = ofFile(path, () => openSync(path, 'r'));
   try {
     const { mode } = fstatSync(file);
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
@@ -128,9 +139,22 @@ function readPrivate(path: string): string {
         `Expected the key file ${path} to be readable by its owner alone (chmod 600), its mode is ${octal}`,
       );
     }
-    return readFileSync(file, 'utf8');
+    return ofFile(path, () => readFileSync(file, 'utf8'));
   } finally {
     closeSync(file);
+  }
+}
+
+/** The system's own errors say neither what the file is for nor where one comes from. */
+function ofFile<T>(path: string, look: () => T): T {
+  try {
+    return look();
+  } catch (cause) {
+    const { code = messageOf(cause) } = cause as NodeJS.ErrnoException;
+    const why = WHY[code] ?? code;
+    throw new Error(`Expected the key file ${path} to be a file that this process can read, but ${why}. ${MAKE_KEYS}`, {
+      cause,
+    });
   }
 }
 
@@ -143,9 +167,9 @@ function parseKeys(text: string, source: string): Key[] {
       const value = JSON.parse(line) as KeyText | KeyText[];
       return Array.isArray(value) ? value : [value];
     } catch {
-      throw new TypeError(`Expected ${source} to hold keys in JSON: a list, or one per line`);
+      throw new TypeError(`Expected ${source} to hold keys in JSON: a list, or one per line. ${MAKE_KEYS}`);
     }
   });
-  if (keys.length === 0) throw new TypeError(`Expected ${source} to hold at least one key`);
+  if (keys.length === 0) throw new TypeError(`Expected ${source} to hold at least one key. ${MAKE_KEYS}`);
   return keys.map(importKey);
 }

@@ -6,7 +6,7 @@
  * await a reply. First come, first served.
  */
 import type { Middleware, Release } from '../core/middleware.ts';
-import { expectInteger } from './expect-number.ts';
+import { expectCount } from '../core/option-checks.ts';
 
 /**
  * Limits the messages that are handled at once; undefined and Infinity set no limit beside the bus's own `hwmInbound`.
@@ -22,7 +22,7 @@ import { expectInteger } from './expect-number.ts';
 export function limitConcurrency(limit?: number): Middleware {
   const frame = { name: 'limit-concurrency', stage: 'body', awaitsNext: true } as const;
   if (limit === undefined || limit === Infinity) return frame;
-  expectInteger('limit', limit, 1);
+  expectCount('limit', limit, 1);
 
   let inFlight = 0;
   const waiting: ((release: Release) => void)[] = [];

@@ -12,8 +12,7 @@ import { FloodGate } from '../core/flood-gate.ts';
 import { LOG_LEVELS } from '../core/logger.ts';
 import type { LogLevel } from '../core/logger.ts';
 import type { Middleware } from '../core/middleware.ts';
-import { checkAll, expectObject, oneOf, withMethods } from '../core/option-checks.ts';
-import type { Check } from '../core/option-checks.ts';
+import { oneOf, optionsCheck, withMethods } from '../core/option-checks.ts';
 import type { Failure } from '../core/reporter.ts';
 import { SCHEMA_URL, SCOPE_NAME } from '../core/semconv.ts';
 import { warnOfUnusableApi } from './api-copies.ts';
@@ -44,8 +43,7 @@ export interface LogsOptions {
  * ```
  */
 export function logs(options: LogsOptions = {}): Middleware {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  checkOptions(options);
   const { loggerProvider, level = 'warn' } = options;
   const least = LOG_LEVELS.indexOf(level);
   let detach: (() => void) | undefined;
@@ -105,7 +103,7 @@ function emit(logger: RecordLogger, record: LogRecord): void {
   }
 }
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['loggerProvider', withMethods('a LoggerProvider', 'getLogger')],
-  ['level', oneOf(...LOG_LEVELS)],
-]);
+const checkOptions = optionsCheck({
+  loggerProvider: withMethods('a LoggerProvider', 'getLogger'),
+  level: oneOf(...LOG_LEVELS),
+});

@@ -4,12 +4,9 @@
  */
 import type { Attributes } from '@opentelemetry/api';
 import type { Series } from '../core/counters.ts';
-import { ATTR, OTHER_DESTINATION, OTHER_METHOD } from '../core/semconv.ts';
+import { ATTR, OTHER_DESTINATION, OTHER_METHOD, SERIES_CAP } from '../core/semconv.ts';
 import type { MetricFacts } from '../core/semconv.ts';
 import { destinationAttributes, rpcAttributes } from './message-attributes.ts';
-
-/** Series per metric; beyond, destinations become `other`. An SDK collapses everything at 2000. */
-const SERIES_CAP = 500;
 
 /** One exported series: what closed buses left behind, and what the live ones have. */
 interface Point {

@@ -5,14 +5,13 @@
  *
  * Outermost both ways, so that a duration includes every other step and a rejected message is measured too. Instruments are
  * made when the bus starts: a meter obtained before an SDK is there stays a no-op for ever, so start the SDK first. Without
- * one this step does nothing but call `next()`, and one that throws is logged and left alone.
+ * one this step does nothing but call `next()` (and is counted in unmetered-buses.ts), and one that throws is logged and left alone.
  */
 import { createNoopMeter, diag, metrics as api } from '@opentelemetry/api';
 import type { MeterProvider } from '@opentelemetry/api';
 import { BusError, messageOf } from '../core/errors.ts';
 import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
-import { aBoolean, checkAll, expectObject, withMethods } from '../core/option-checks.ts';
-import type { Check } from '../core/option-checks.ts';
+import { aBoolean, optionsCheck, withMethods } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SCOPE_NAME } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
@@ -23,6 +22,7 @@ import { sharedHistograms } from './histogram-store.ts';
 import type { HistogramStore } from './histogram-store.ts';
 import { registryOf } from './metrics-registry.ts';
 import { meterRecorders } from './recorders.ts';
+import { startedUnmetered } from './unmetered-buses.ts';
 
 /** Options of {@link metrics}. */
 export interface MetricsOptions {
@@ -57,8 +57,7 @@ export interface MetricsOptions {
  * ```
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  checkOptions(options);
   const { meterProvider, durations = true, histogramProducer } = options;
   const ownStore = histogramProducer && storeOf(histogramProducer);
   let isAttached = false;
@@ -86,7 +85,11 @@ export function metrics(options: MetricsOptions = {}): Middleware {
       guarded(host, () => {
         const provider = meterProvider ?? api.getMeterProvider();
         const meter = provider.getMeter(SCOPE_NAME);
-        if (meter === createNoopMeter()) return; // there is one no-op meter: no SDK is there
+        // There is one no-op meter: no SDK is there.
+        if (meter === createNoopMeter()) {
+          if (meterProvider === undefined) detach = startedUnmetered();
+          return;
+        }
         guarded(host, () => {
           detach = registryOf(provider).attach({ system, counters });
         });
@@ -123,11 +126,9 @@ function guarded({ logger }: MiddlewareHost, run: () => void): void {
   }
 }
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['meterProvider', withMethods('a MeterProvider', 'getMeter')],
-  ['durations', aBoolean],
-  [
-    'histogramProducer',
-    (value) => (storeOf(value as HistogramProducer) === undefined ? 'made by histogramProducer()' : undefined),
-  ],
-]);
+const checkOptions = optionsCheck({
+  meterProvider: withMethods('a MeterProvider', 'getMeter'),
+  durations: aBoolean,
+  histogramProducer: (value) =>
+    storeOf(value as HistogramProducer) === undefined ? 'made by histogramProducer()' : undefined,
+});

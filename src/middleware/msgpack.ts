@@ -8,7 +8,7 @@
 import { messageOf } from '../core/errors.ts';
 import { CodecError } from './codec.ts';
 import type { Codec } from './codec.ts';
-import { DEFAULT_MAX_DEPTH, expectMaxDepth, isDeeperThan, unsafeKeyFault } from './plain-data.ts';
+import { checkCodecOptions, DEFAULT_MAX_DEPTH, isDeeperThan, unsafeKeyFault } from './plain-data.ts';
 
 /** What is needed of the module: `@msgpack/msgpack`, `msgpackr`, or an instance of a packer with these two methods. */
 export interface MsgpackModule {
@@ -39,9 +39,10 @@ const DEPTH_HINT = 'Flatten the body, or raise `maxDepth` of msgpack on both sid
  * const bus = new MessageBus('analytics', { serializer: msgpack(await import('@msgpack/msgpack')) });
  * ```
  */
-export function msgpack(module: MsgpackModule, { maxDepth = DEFAULT_MAX_DEPTH }: MsgpackOptions = {}): Codec {
+export function msgpack(module: MsgpackModule, options: MsgpackOptions = {}): Codec {
   expectModule(module);
-  expectMaxDepth(maxDepth);
+  checkCodecOptions(options);
+  const { maxDepth = DEFAULT_MAX_DEPTH } = options;
 
   return {
     contentType: 'application/vnd.msgpack',

@@ -6,14 +6,15 @@
  * scanning its text for brackets, and `JSON.parse` itself does not recurse.)
  */
 
+import { optionsCheck, whole } from '../core/option-checks.ts';
+
 /** How deep arrays and objects may be nested when nothing else is said: recursive code is safe there, and no body needs more. */
 export const DEFAULT_MAX_DEPTH = 64;
 
-/** `maxDepth` as the codecs take it; throws RangeError. */
-export function expectMaxDepth(maxDepth: number): void {
-  if (Number.isInteger(maxDepth) && maxDepth >= 1) return;
-  throw new RangeError(`Expected \`maxDepth\` to be an integer from 1, got ${String(maxDepth)}`);
-}
+/** The options of the codecs. @throws TypeError or RangeError */
+export const checkCodecOptions: (options: { readonly maxDepth?: number }) => void = optionsCheck({
+  maxDepth: whole(1),
+});
 
 /** Whether arrays and objects are nested deeper than `maxDepth` levels. A cycle is. */
 export function isDeeperThan(value: unknown, maxDepth: number): boolean {

@@ -1,18 +1,15 @@
 /** What `sign` and `encrypt` have in common: which topics they protect, in which direction, and what they need of a bus. */
 import { BusError } from '../core/errors.ts';
 import type { MiddlewareHost } from '../core/middleware.ts';
+import { oneOf } from '../core/option-checks.ts';
+import type { Check } from '../core/option-checks.ts';
 import { TopicTrie } from '../core/topic-trie.ts';
 
 /** In which direction a step works. */
 export type ProtectDirection = 'both' | 'send' | 'receive';
 
-const DIRECTIONS: readonly unknown[] = ['both', 'send', 'receive'];
-
-/** @throws TypeError */
-export function expectDirection(direction: unknown): void {
-  if (DIRECTIONS.includes(direction)) return;
-  throw new TypeError(`Expected \`direction\` to be 'both', 'send' or 'receive', got ${JSON.stringify(direction)}`);
-}
+/** A {@link ProtectDirection}. */
+export const aDirection: Check = oneOf('both', 'send', 'receive');
 
 /** Answers whether a topic is protected. @throws TypeError, or INVALID_TOPIC for what is no pattern */
 export function protectedTopics(patterns: readonly string[]): (topic: string) => boolean {

@@ -36,6 +36,11 @@ const OPERATIONS: Readonly<Record<MessagePattern, Operation>> = {
 
 const LINE_EVERY_MS = 60_000;
 
+/** The same for every reason, and for every key. */
+const HINT =
+  'Check that both sides have the same keys, `audience` and protected topics, and clocks that agree; ' +
+  'the log and `messagebus.unverified` of the side that refused it name the reason, docs/security.md explains it.';
+
 interface Told {
   at: number;
   since: number;
@@ -60,7 +65,7 @@ export class Rejections {
     const { topic, endpoint, pattern } = ctx;
     this.#host?.counters.unverified.add(OPERATIONS[pattern], reason);
     this.#tell(reason, topic);
-    return new BusError('UNVERIFIED', 'the message could not be authenticated', { topic, endpoint });
+    return new BusError('UNVERIFIED', 'the message could not be authenticated', { topic, endpoint, hint: HINT });
   }
 
   #tell(reason: RejectionReason, topic: string): void {

@@ -4,7 +4,7 @@
  * Without it every caller multiplies its load by `maxAttempts` at the very moment at which the destination cannot bear it. Two token buckets per destination,
  * spent as one: what the messages have earned, and what time has. Both are small, so that a long quiet time saves up no storm.
  */
-import { expectAmount } from './expect-number.ts';
+import { amount, optionsCheck } from '../core/option-checks.ts';
 
 /** Options of the budget of `retry`. */
 export interface RetryBudgetOptions {
@@ -20,6 +20,8 @@ const MESSAGES_REMEMBERED = 1000;
 /** Ten times a tenth is a little less than one. */
 const ROUNDING = 1e-9;
 
+const checkOptions = optionsCheck({ ratio: amount, perSecond: amount }, 'budget');
+
 interface Bucket {
   earned: number;
   timed: number;
@@ -34,9 +36,9 @@ export class RetryBudget {
   /** One second's earnings, but at least one whole retry, if time earns any. */
   readonly #mostTimed: number;
 
-  constructor({ ratio = 0.1, perSecond = 3 }: RetryBudgetOptions = {}) {
-    expectAmount('budget.ratio', ratio);
-    expectAmount('budget.perSecond', perSecond);
+  constructor(options: RetryBudgetOptions = {}) {
+    checkOptions(options);
+    const { ratio = 0.1, perSecond = 3 } = options;
     this.#ratio = ratio;
     this.#perSecond = perSecond;
     this.#mostTimed = perSecond === 0 ? 0 : Math.max(1, perSecond);

@@ -2,9 +2,9 @@
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
 import type { BusErrorCode } from '../core/errors.ts';
+import { aBoolean, aClock, aFunction, amount, anything, optionsCheck, whole } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
-import { expectAmount, expectInteger } from './expect-number.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 
 /** How often to try, how long to wait in between, and after which errors. */
@@ -37,7 +37,7 @@ export interface RetryOptions extends AttemptOptions {
   readonly clock?: Clock;
 }
 
-/** {@link AttemptOptions}, completed and checked. */
+/** {@link AttemptOptions}, completed. */
 export interface AttemptLimits {
   readonly maxAttempts: number;
   readonly baseMs: number;
@@ -48,32 +48,41 @@ export interface AttemptLimits {
 /** The caller or `close` has ended these: nobody waits for another attempt. */
 const ENDED: ReadonlySet<BusErrorCode> = new Set<BusErrorCode>(['ABORTED', 'CANCELLED', 'CLOSED']);
 
+const ATTEMPTS = { maxAttempts: whole(1), baseMs: amount, capMs: amount, retryIf: aFunction };
+const checkOptions = optionsCheck({
+  ...ATTEMPTS,
+  publish: aBoolean,
+  handlers: (value) =>
+    typeof value === 'boolean' || (typeof value === 'object' && value !== null) ? undefined : 'true, false or options',
+  budget: anything,
+  random: aFunction,
+  clock: aClock,
+});
+const checkHandlers = optionsCheck(ATTEMPTS, 'handlers');
+
+/** All but the budget, which checks itself. @throws TypeError or RangeError */
+export function checkRetryOptions(options: RetryOptions): void {
+  checkOptions(options);
+  if (typeof options.handlers === 'object') checkHandlers(options.handlers);
+}
+
 /** The limits for sending. */
 export function attemptLimits(options: AttemptOptions): AttemptLimits {
   const { retryIf = isRetryable } = options;
-  return checked(options, (error, ctx) => retryIf(error) && ctx.direction === 'send' && mayBeSentAgain(error, ctx));
+  return completed(options, (error, ctx) => retryIf(error) && ctx.direction === 'send' && mayBeSentAgain(error, ctx));
 }
 
 /** The limits for handlers; undefined when handlers are not repeated. */
 export function handlerLimits({ handlers = false, ...outer }: RetryOptions): AttemptLimits | undefined {
-  if (typeof handlers !== 'boolean' && (typeof handlers !== 'object' || (handlers as unknown) === null)) {
-    throw new TypeError(`Expected \`handlers\` to be true, false or options, got ${typeof handlers}`);
-  }
   if (handlers === false) return undefined;
   const options = handlers === true ? outer : { ...outer, ...handlers };
   const { retryIf = isPassing } = options;
-  const limits = checked(options, (error) => retryIf(error));
+  const limits = completed(options, (error) => retryIf(error));
   return limits.maxAttempts === 1 ? undefined : limits;
 }
 
-function checked(options: AttemptOptions, mayRepeat: AttemptLimits['mayRepeat']): AttemptLimits {
-  const { maxAttempts = 3, baseMs = 50, capMs = 5000, retryIf } = options;
-  expectInteger('maxAttempts', maxAttempts, 1);
-  expectAmount('baseMs', baseMs);
-  expectAmount('capMs', capMs);
-  if (retryIf !== undefined && typeof retryIf !== 'function') {
-    throw new TypeError(`Expected \`retryIf\` to be a function, got ${typeof retryIf}`);
-  }
+function completed(options: AttemptOptions, mayRepeat: AttemptLimits['mayRepeat']): AttemptLimits {
+  const { maxAttempts = 3, baseMs = 50, capMs = 5000 } = options;
   return { maxAttempts, baseMs, capMs, mayRepeat: (error, ctx) => !hasEnded(error) && mayRepeat(error, ctx) };
 }
 

@@ -19,7 +19,7 @@ import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { addSpanEvent } from '../core/span-event.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { attemptLimits, handlerLimits } from './retry-options.ts';
+import { attemptLimits, checkRetryOptions, handlerLimits } from './retry-options.ts';
 import type { AttemptLimits, RetryOptions } from './retry-options.ts';
 import { Waits } from './waits.ts';
 
@@ -50,6 +50,7 @@ const CLOSING = Symbol('closing');
  * ```
  */
 export function retry(options: RetryOptions = {}): Middleware {
+  checkRetryOptions(options);
   const sending = attemptLimits(options);
   const handling = handlerLimits(options);
   const { publish = false, budget: budgetOptions = {} } = options;

@@ -7,14 +7,14 @@
  */
 import type { Middleware, Next } from '../core/middleware.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
+import { aFunction, amount, anything, optionsCheck, whole } from '../core/option-checks.ts';
 import type { SendContext } from '../core/send-context.ts';
-import { expectAmount, expectInteger } from './expect-number.ts';
 import type { Key, KeyAlgorithm } from './key.ts';
 import { keyProvider } from './key-provider.ts';
 import type { KeyProvider } from './key-provider.ts';
 import { KeyRing } from './key-ring.ts';
 import { TopicPieces } from './pae.ts';
-import { audienceOf, expectDirection, protectedTopics } from './protection.ts';
+import { aDirection, audienceOf, protectedTopics } from './protection.ts';
 import type { ProtectDirection } from './protection.ts';
 import { Rejections } from './rejections.ts';
 import { ReplayWindows } from './replay-window.ts';
@@ -40,6 +40,14 @@ export interface SignOptions {
 }
 
 const ALGORITHMS: readonly KeyAlgorithm[] = ['hmac-sha256', 'ed25519'];
+const checkOptions = optionsCheck({
+  keys: anything,
+  protect: anything,
+  direction: aDirection,
+  maxAgeMs: amount,
+  maxStreams: whole(1),
+  now: aFunction,
+});
 
 /**
  * Signatures on messages of every kind: publish, push, request, reply, error reply and cancel. Rejects with UNVERIFIED what is not
@@ -55,10 +63,8 @@ const ALGORITHMS: readonly KeyAlgorithm[] = ['hmac-sha256', 'ed25519'];
  * ```
  */
 export function sign(options: SignOptions): Middleware {
+  checkOptions(options);
   const { keys, protect = ['>'], direction = 'both', maxAgeMs = 300_000, maxStreams = 1024, now = Date.now } = options;
-  expectDirection(direction);
-  expectAmount('maxAgeMs', maxAgeMs);
-  expectInteger('maxStreams', maxStreams, 1);
   const isProtected = protectedTopics(protect);
   const provider = keyProvider(keys, ALGORITHMS, now);
   const streams = new SenderStreams();

@@ -1,6 +1,6 @@
 /** The options of `trace`, and their checks. */
 import type { Attributes, TextMapPropagator, TracerProvider } from '@opentelemetry/api';
-import { aBoolean, aFunction, checkAll, expectObject, oneOf, withMethods } from '../core/option-checks.ts';
+import { aBoolean, aFunction, oneOf, optionsCheck, withMethods } from '../core/option-checks.ts';
 import type { Check } from '../core/option-checks.ts';
 import { HEADER_NAME_PATTERN } from '../core/packet-layout.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
@@ -45,19 +45,14 @@ const headerNames: Check = (value) =>
     ? undefined
     : 'a list of header names in lower case';
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['tracerProvider', withMethods('a TracerProvider', 'getTracer')],
-  ['propagator', withMethods('a TextMapPropagator', 'inject', 'extract')],
-  ['link', aBoolean],
-  ['unsampled', oneOf('follow', 'ask')],
-  ['baggage', aBoolean],
-  ['filter', aFunction],
-  ['attributes', aFunction],
-  ['headers', headerNames],
-]);
-
 /** @throws TypeError that says what was expected */
-export function checkTraceOptions(options: TraceOptions): void {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
-}
+export const checkTraceOptions: (options: TraceOptions) => void = optionsCheck({
+  tracerProvider: withMethods('a TracerProvider', 'getTracer'),
+  propagator: withMethods('a TextMapPropagator', 'inject', 'extract'),
+  link: aBoolean,
+  unsampled: oneOf('follow', 'ask'),
+  baggage: aBoolean,
+  filter: aFunction,
+  attributes: aFunction,
+  headers: headerNames,
+});

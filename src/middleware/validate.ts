@@ -7,6 +7,7 @@
  */
 import { BusError, messageOf } from '../core/errors.ts';
 import type { Middleware, Next } from '../core/middleware.ts';
+import { expectObject, oneOf, optionsCheck } from '../core/option-checks.ts';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { TopicTrie } from '../core/topic-trie.ts';
@@ -33,7 +34,7 @@ export interface ValidateOptions {
 
 type Context = SendContext | ReceiveContext;
 
-const DIRECTIONS: readonly unknown[] = ['both', 'send', 'receive'];
+const checkOptions = optionsCheck({ direction: oneOf('both', 'send', 'receive') });
 
 /**
  * Rejects bodies that do not fit the schema of their topic with VALIDATION_FAILED, which names the paths; the issues are its `cause`.
@@ -51,10 +52,10 @@ const DIRECTIONS: readonly unknown[] = ['both', 'send', 'receive'];
  * );
  * ```
  */
-export function validate(schemas: TopicSchemas, { direction = 'both' }: ValidateOptions = {}): Middleware {
-  if (!DIRECTIONS.includes(direction)) {
-    throw new TypeError(`Expected \`direction\` to be 'both', 'send' or 'receive', got ${JSON.stringify(direction)}`);
-  }
+export function validate(schemas: TopicSchemas, options: ValidateOptions = {}): Middleware {
+  expectObject('schemas', schemas);
+  checkOptions(options);
+  const { direction = 'both' } = options;
   const byTopic = new TopicTrie<CallSchemas>();
   for (const [pattern, given] of Object.entries(schemas)) byTopic.add(pattern, expectSchemas(pattern, given));
 

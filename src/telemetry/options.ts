@@ -1,6 +1,6 @@
 /** The options of `startTelemetry`, and the check that they are what they claim to be. */
 import type { Logger } from '../core/logger.ts';
-import { aString, checkAll, expectObject, time, withMethods } from '../core/option-checks.ts';
+import { aString, optionsCheck, time, withMethods } from '../core/option-checks.ts';
 import type { Check } from '../core/option-checks.ts';
 
 /** Where the URL of the metrics and what failed are written. */
@@ -56,36 +56,29 @@ const falseOr =
   (value) =>
     value === false || (typeof value === 'object' && value !== null) ? undefined : `false or ${shape}`;
 
-const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['serviceName', aString],
-  ['prometheus', falseOr('{ host, port }')],
-  ['otlp', falseOr('{ endpoint }')],
-  ['shutdownTimeoutMs', time],
-  ['logger', withMethods('a logger', 'info', 'warn')],
-]);
-
-/** The options of the two options that are objects, by their whole names. */
-const INNER_CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
-  ['prometheus.host', aString],
-  ['prometheus.port', (value) => (isPort(value) ? undefined : 'an integer from 0 to 65535')],
-  ['otlp.endpoint', httpUrl],
-]);
+const checkOptions = optionsCheck({
+  serviceName: aString,
+  prometheus: falseOr('{ host, port }'),
+  otlp: falseOr('{ endpoint }'),
+  shutdownTimeoutMs: time,
+  logger: withMethods('a logger', 'info', 'warn'),
+});
+const checkPrometheus = optionsCheck(
+  { host: aString, port: (value) => (isPort(value) ? undefined : 'an integer from 0 to 65535') },
+  'prometheus',
+);
+const checkOtlp = optionsCheck({ endpoint: httpUrl }, 'otlp');
 
 /** @throws TypeError or RangeError that names the option and what it should be */
 export function checkTelemetryOptions(options: TelemetryOptions): void {
-  expectObject('options', options);
-  checkAll(options as Readonly<Record<string, unknown>>, CHECKS);
+  checkOptions(options);
   const { prometheus = false, otlp = false } = options;
-  if (prometheus !== false) checkAll(named('prometheus', prometheus), INNER_CHECKS);
+  if (prometheus !== false) checkPrometheus(prometheus);
   if (otlp === false) return;
   if ((otlp as Partial<OtlpOptions>).endpoint === undefined) {
     throw new TypeError('Expected `otlp.endpoint` to be an http or https URL, got undefined');
   }
-  checkAll(named('otlp', otlp), INNER_CHECKS);
-}
-
-function named(name: string, options: PrometheusOptions | OtlpOptions): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(options).map(([key, value]) => [`${name}.${key}`, value]));
+  checkOtlp(otlp);
 }
 
 /** True for what a server can listen on; 0 stands for any free port. */

@@ -2,10 +2,11 @@
  * Starts OpenTelemetry for a process in one call: traces and metrics of every bus in it, a Prometheus endpoint, and a
  * collector when one is configured.
  *
- * Call it before the first bus starts. Applications with an SDK of their own do not need it: the bus uses the global
+ * Call it before the first bus starts: the metrics of a bus that started earlier are lost, and a line says so. Applications with an SDK of their own do not need it: the bus uses the global
  * providers, whoever registered them.
  */
 import { messageOf } from '../core/errors.ts';
+import { unmeteredBuses } from '../middleware/unmetered-buses.ts';
 import type { TelemetryLogger, TelemetryOptions } from './options.ts';
 import { servePrometheus } from './prometheus.ts';
 import type { PrometheusEndpoint } from './prometheus.ts';
@@ -50,6 +51,7 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
   const settings = telemetrySettings(options, process.env);
   const { isDisabled, prometheus, shutdownTimeoutMs, logger } = settings;
   const sdk = isDisabled ? undefined : startSdk(settings);
+  if (sdk !== undefined) warnOfEarlierBuses(logger);
 
   let endpoint: PrometheusEndpoint | undefined;
   if (prometheus !== undefined && sdk?.onScrape !== undefined) {
@@ -71,6 +73,17 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
+}
+
+/** Nothing else would tell: spans and log records are there, and metrics are missing. */
+function warnOfEarlierBuses(logger: TelemetryLogger): void {
+  const buses = unmeteredBuses();
+  if (buses === 0) return;
+  logger.warn(
+    `Telemetry was started after ${buses === 1 ? 'a bus' : `${String(buses)} buses`}, whose metrics are therefore not exported ` +
+      '(counts and durations; spans and log records are). ' +
+      'Call startTelemetry() before the first bus starts, or run the process with `node --import tracebus/register`.',
+  );
 }
 
 /** Waits for an export, but not for ever, and logs what became of it: telemetry must not fail or hold up its process. */

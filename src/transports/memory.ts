@@ -9,6 +9,7 @@
  * What differs from sockets, by design: a subscription is in effect at once, nothing is ever on its way, and no peer is lost
  * without a word.
  */
+import { optionsCheck } from '../core/option-checks.ts';
 import type { Transport } from '../core/transport.ts';
 import { MemoryHub } from './memory/hub.ts';
 import { MemoryPublisher } from './memory/publisher.ts';
@@ -26,6 +27,8 @@ export interface MemoryOptions {
    */
   readonly hub?: MemoryHub;
 }
+
+const checkOptions = optionsCheck({ hub: (value) => (value instanceof MemoryHub ? undefined : 'made by memoryHub()') });
 
 /** A hub for transports that shall reach each other. */
 export function memoryHub(): MemoryHub {
@@ -51,8 +54,9 @@ export function memoryHub(): MemoryHub {
  * await stock.close();
  * ```
  */
-export function memory({ hub = memoryHub() }: MemoryOptions = {}): Transport {
-  if (!(hub instanceof MemoryHub)) throw new TypeError('Expected `hub` to be made by memoryHub()');
+export function memory(options: MemoryOptions = {}): Transport {
+  checkOptions(options);
+  const { hub = memoryHub() } = options;
   return {
     system: 'memory',
     features: {

@@ -158,11 +158,28 @@ describe('tracebus forward --curve', () => {
   it('is asked for, or --insecure, beyond loopback', async (t) => {
     const refused = run(t, 'forward', '--in', '0', '--out', '0', '--host', '*');
     assert.equal(await bounded(refused.code, 'the end'), 1);
-    assert.match(refused.errors(), /^tracebus: INSECURE_BIND: .*insecure: true/);
+    assert.match(
+      refused.errors(),
+      /^tracebus: INSECURE_BIND: .*endpoint tcp:.*--curve <file>; .*--insecure where the network[^\n]*\n$/,
+    );
+    assert.doesNotMatch(refused.errors(), /zeromq\(/, 'options of the API do not help here');
+  });
+
+  it('tells what is wrong with the file and no more, and exits with 2', async (t) => {
+    const refused = run(t, 'forward', '--in', '0', '--out', '0', '--curve', file(t, 'no keys'));
+    assert.equal(await bounded(refused.code, 'the end'), 2);
+    assert.deepEqual([refused.errors(), refused.output()], ['tracebus: --curve: The file is not JSON\n', '']);
   });
 });
 
 describe('the arguments of forward', () => {
+  it('name a file that is there', () => {
+    assert.throws(() => parseForward(['--in', '1', '--out', '2', '--curve', '/no/such/file']), {
+      name: 'FileError',
+      message: /--curve: .*no such file/,
+    });
+  });
+
   it('are ports on a host, or whole endpoints', () => {
     const safe = { zeromq: { insecure: false } };
     const both = { in: 'tcp://127.0.0.1:5555', out: 'tcp://127.0.0.1:5565', ...safe };
@@ -183,7 +200,6 @@ describe('the arguments of forward', () => {
     [/--host is for ports/, '--in', 'inproc://a', '--out', 'inproc://b', '--host', 'x'],
     [/--bogus/, '--in', '1', '--out', '2', '--bogus'],
     [/extra/, '--in', '1', '--out', '2', 'extra'],
-    [/--curve: .*no such file/, '--in', '1', '--out', '2', '--curve', '/no/such/file'],
     [/--insecure is for/, '--in', '1', '--out', '2', '--curve', '/no/such/file', '--insecure'],
   ];
   for (const [says, ...args] of bad) {

@@ -192,6 +192,37 @@ test('what fails for good is told when the rest has been waited for', async () =
   assert.equal(clock.pending, 0);
 });
 
+test('NOT_READY says what to do about what failed, and speaks of peers only where none has come', async () => {
+  const clock = new FakeClock();
+  const hint = 'Set up CURVE.';
+  const insecure = new BusError('INSECURE_BIND', 'strangers could read', { endpoint: 'tcp://*:1', hint });
+  const failed = (what: string): Wanted => ({ what, wait: () => Promise.reject(insecure) });
+  const told = async (...wanted: Wanted[]): Promise<BusError> => {
+    const wait = allReady(wanted, clock, 100, undefined);
+    clock.advance(100);
+    return (await wait.catch((error: unknown) => error)) as BusError;
+  };
+  const both = await told(failed('publish tcp://*:1'), failed('pull tcp://*:1'));
+  assert.equal(
+    both.message,
+    'NOT_READY: not ready: publish tcp://*:1: INSECURE_BIND: strangers could read (endpoint tcp://*:1); ' +
+      'pull tcp://*:1: INSECURE_BIND: strangers could read (endpoint tcp://*:1) (limit 100 ms). Set up CURVE.',
+  );
+  assert.deepEqual([both.hint, both.cause, both.retryable], [hint, insecure, false]);
+  const never = (met?: unknown): Wanted => ({
+    what: 'push tcp://x',
+    wait: () => new Promise(() => {}),
+    met: () => met,
+  });
+  const mixed = await told(failed('publish tcp://*:1'), never());
+  assert.equal(mixed.hint, 'Set up CURVE. Start the peers of these endpoints, or check host and port on both sides.');
+  const taken = await told(never(new BusError('BIND_FAILED', 'taken', { hint: 'Choose another port.' })));
+  assert.deepEqual([taken.hint, taken.retryable], ['Choose another port.', true]);
+  const alone = await told(never());
+  assert.deepEqual([alone.retryable, alone.cause], [true, undefined]);
+  assert.match(alone.message, /no answer yet \(limit 100 ms\)\. Start the peers/);
+});
+
 test('an infinite time-out sets no timer', async () => {
   const clock = new FakeClock();
   const hold = deferred();

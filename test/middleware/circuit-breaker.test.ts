@@ -185,7 +185,7 @@ test('wrong options are refused at once', () => {
   assert.throws(() => circuitBreaker({ halfOpenProbes: 1.5 }), /RangeError: Expected `halfOpenProbes`/);
   assert.throws(
     () => circuitBreaker({ on: 'out' as 'send' }),
-    /TypeError: Expected `on` to be 'send', 'receive' or 'both'/,
+    /TypeError: Expected `on` to be one of 'send', 'receive', 'both'/,
   );
 });
 

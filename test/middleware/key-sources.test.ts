@@ -49,10 +49,49 @@ describe('keysFromFile', () => {
       assert.throws(() => keysFromFile(keyFile(t, line('a'), mode)), /owner alone.*mode is 0\d\d\d/);
     }
     for (const mode of [0o600, 0o400]) assert.ok(keysFromFile(keyFile(t, line('a'), mode)).get('a'));
-    assert.throws(() => keysFromFile('/nowhere/keys'), /ENOENT/);
-    assert.throws(() => keysFromFile(keyFile(t, 'secret')), TypeError);
     assert.throws(() => keysFromFile(keyFile(t, `${line('a')}\n${line('a')}`)), /`kid` of its own/);
     assert.throws(() => keysFromFile(keyFile(t, line('a')), { refreshMs: -1 }), RangeError);
+  });
+
+  it('says which file it cannot use, why, and how to make one, and shows nothing of it', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tracebus-keys-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    chmodSync(folder, 0o700);
+    const wrong: readonly (readonly [path: string, says: string])[] = [
+      ['/nowhere/keys', 'there is none'],
+      [join(keyFile(t, line('a')), 'below'), 'there is none'],
+      [folder, 'it is a folder'],
+      ['/no\0where', 'ERR_INVALID_ARG_VALUE'],
+      [keyFile(t, SECRET), 'to hold keys in JSON'],
+      [keyFile(t, `{"kid":"a","secret":"${SECRET}`), 'to hold keys in JSON'],
+      [keyFile(t, ''), 'to hold at least one key'],
+      [keyFile(t, '[]'), 'to hold at least one key'],
+    ];
+    for (const [path, says] of wrong) {
+      assert.throws(
+        () => keysFromFile(path),
+        (error: Error) => {
+          assert.ok(error.message.startsWith(`Expected the key file ${path} to `), error.message);
+          assert.ok(error.message.includes(says), error.message);
+          assert.match(error.message, /tracebus keygen hmac/);
+          assert.equal(error.message.includes(SECRET.slice(0, 8)), false);
+          return true;
+        },
+      );
+    }
+    for (const path of [undefined, null, '', 7])
+      assert.throws(() => keysFromFile(path as never), /: Expected `path` to be a non-empty string/);
+  });
+
+  it('says that it may not read the file', (t) => {
+    const path = keyFile(t, line('a'), 0o200);
+    const isRoot = process.geteuid?.() === 0; // who may read everything
+    if (isRoot) process.seteuid?.(65_534);
+    try {
+      assert.throws(() => keysFromFile(path), /but it may not\. .*keygen/);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
   });
 
   it('reads the file again when it was replaced, and keeps the keys where that fails', (t) => {

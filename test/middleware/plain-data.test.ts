@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expectMaxDepth, isDeeperThan, unsafeKeyFault } from '../../src/middleware/plain-data.ts';
+import { checkCodecOptions, isDeeperThan, unsafeKeyFault } from '../../src/middleware/plain-data.ts';
 
 function nested(depth: number): unknown {
   let value: unknown = 1;
@@ -78,6 +78,9 @@ test('constructor.prototype is found, and a constructor that holds anything else
 
 test('a depth that is not an integer from 1 is refused', () => {
   for (const maxDepth of [0, -1, 1.5, NaN, Infinity]) {
-    assert.throws(() => expectMaxDepth(maxDepth), /RangeError: Expected `maxDepth` to be an integer from 1, got/);
+    assert.throws(
+      () => checkCodecOptions({ maxDepth }),
+      /RangeError: Expected `maxDepth` to be an integer from 1, got/,
+    );
   }
 });

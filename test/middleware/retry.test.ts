@@ -330,9 +330,9 @@ test('wrong options are refused at once', () => {
   assert.throws(() => retry({ maxAttempts: 0 }), /RangeError: Expected `maxAttempts` to be an integer from 1, got 0/);
   assert.throws(() => retry({ baseMs: -1 }), /RangeError: Expected `baseMs`/);
   assert.throws(() => retry({ capMs: NaN }), /RangeError: Expected `capMs`/);
-  assert.throws(() => retry({ retryIf: true as never }), /TypeError: Expected `retryIf` to be a function, got boolean/);
-  assert.throws(() => retry({ handlers: 3 as never }), /TypeError: Expected `handlers` to be true, false or options/);
-  assert.throws(() => retry({ handlers: { maxAttempts: 0 } }), /RangeError: Expected `maxAttempts`/);
+  assert.throws(() => retry({ retryIf: true as never }), /TypeError: Expected `retryIf` to be a function, got true/);
+  assert.throws(() => retry({ handlers: 3 as never }), /RangeError: Expected `handlers` to be true, false or options/);
+  assert.throws(() => retry({ handlers: { maxAttempts: 0 } }), /RangeError: Expected `handlers.maxAttempts`/);
   assert.throws(() => retry({ budget: { ratio: -1 } }), /RangeError: Expected `budget.ratio`/);
 });
 

@@ -347,9 +347,17 @@ describe('sign', () => {
     const message = await sent([]);
     for (let count = 0; count < 50; count++) await verdict([step], message);
     assert.deepEqual(log, ['sign refused a message of "price.tick": missing']);
-    await assert.rejects(received([step], arrived(message)), {
-      message: 'UNVERIFIED: the message could not be authenticated (topic "price.tick", endpoint memory://test).',
-    });
+    const strange = await sent([signer([{ ...hmacKey(), kid: 'strange' }]).step]);
+    for (const refused of [message, strange]) {
+      await assert.rejects(received([step], arrived(refused)), {
+        message:
+          'UNVERIFIED: the message could not be authenticated (topic "price.tick", endpoint memory://test). ' +
+          'Check that both sides have the same keys, `audience` and protected topics, and clocks that agree; ' +
+          'the log and `messagebus.unverified` of the side that refused it name the reason, docs/security.md explains it.',
+        what: 'the message could not be authenticated', // all that a peer is told
+      });
+    }
+    assert.deepEqual(log.slice(1), ['sign refused a message of "price.tick": unknown_key']);
   });
 
   it('refuses wrong options and busses that cannot have it', () => {

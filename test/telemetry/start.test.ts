@@ -10,6 +10,7 @@ import { context, createNoopMeter, isSpanContextValid, metrics as metricsApi, tr
 import { Counters } from '../../src/core/counters.ts';
 import { sharedHistograms } from '../../src/middleware/histogram-store.ts';
 import { metrics } from '../../src/middleware/metrics.ts';
+import { trace as traceStep } from '../../src/middleware/trace.ts';
 import { startTelemetry } from '../../src/telemetry/index.ts';
 import type { Telemetry, TelemetryOptions } from '../../src/telemetry/index.ts';
 import { done, sendContext } from '../middleware/contexts.ts';
@@ -113,6 +114,42 @@ test('the durations are in the scrape, in buckets of our own, and begin anew at 
   const second = await start({ prometheus: { port: 0 } });
   await send();
   assert.deepEqual(await count(second), ['second.start 1']);
+});
+
+test('a bus that started before telemetry has no metrics, and one line says so, with the way out', async () => {
+  const early = metrics();
+  early.attach?.(middlewareHost());
+  const closed = metrics();
+  closed.attach?.(middlewareHost());
+  await closed.detach?.();
+  const own = metrics({ meterProvider: metricsApi.getMeterProvider() });
+  own.attach?.(middlewareHost());
+  const first = await start({ prometheus: { port: 0 } });
+  assert.deepEqual(lines, [
+    'Telemetry was started after a bus, whose metrics are therefore not exported (counts and durations; spans and log records are). ' +
+      'Call startTelemetry() before the first bus starts, or run the process with `node --import tracebus/register`.',
+    `Metrics: ${first.prometheusUrl!}`,
+  ]);
+  assert.doesNotMatch(await (await fetch(first.prometheusUrl!)).text(), /messagebus_/, 'else the line is wrong');
+  await first.shutdown();
+  await early.detach?.();
+  lines = [];
+  await start({ prometheus: false });
+  assert.deepEqual(lines, [], 'nothing is lost of a bus that has closed');
+});
+
+test('what the line about an early bus says of spans is true', async () => {
+  const step = traceStep();
+  step.attach?.(middlewareHost());
+  const context = () => sendContext({ topic: 'a' });
+  const before = context();
+  await step.send?.(before, done);
+  assert.equal(before.headers.has('traceparent'), false);
+  await start({ prometheus: false });
+  const after = context();
+  await step.send?.(after, done);
+  assert.match(after.headers.getText('traceparent') ?? '', /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  await step.detach?.();
 });
 
 test('when the default port is taken the next free one is used', async () => {
