@@ -1,5 +1,5 @@
 /** Starts the span of a message from what all messages of its endpoint and destination have in common. */
-import { SpanKind, diag, isSpanContextValid } from '@opentelemetry/api';
+import { INVALID_TRACEID, SpanKind, diag } from '@opentelemetry/api';
 import type { Attributes, Context, HrTime, Link, Span, Tracer } from '@opentelemetry/api';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SPANS } from '../core/semconv.ts';
@@ -63,7 +63,7 @@ export class SpanStarter {
         },
         parent,
       );
-      return isSpanContextValid(span.spanContext()) ? span : undefined;
+      return span.spanContext().traceId === INVALID_TRACEID ? undefined : span;
     } catch (error) {
       diag.error('tracebus: a span could not be started', error);
       return undefined;

@@ -46,7 +46,8 @@ export class Tracing {
   send(ctx: SendContext, key: SpanKey, next: Next): Promise<void> {
     const parent = context.active();
     // What the handler of a message that was followed sends is followed too.
-    const skips = this.#isFollowed(api.getSpanContext(parent)) || !this.#hooks.wants(ctx);
+    const sender = api.getSpanContext(parent);
+    const skips = (this.#isFollowed(sender) && isSpanContextValid(sender)) || !this.#hooks.wants(ctx);
     const added = skips ? undefined : this.#hooks.attributes(ctx);
     const startUs = skips ? 0 : this.#clock.wallUs();
     const span = skips ? undefined : this.#starter.start(key, ctx, { parent, startTime: hrTime(startUs), added });
@@ -104,8 +105,7 @@ export class Tracing {
     return new MessageSpan(span, ctx, this.#open, new RunningTime(this.#clock, startUs));
   }
 
-  #isFollowed(sender: SpanContext | undefined): boolean {
-    if (!this.#follows || sender?.isRemote !== true || (sender.traceFlags & TraceFlags.SAMPLED) !== 0) return false;
-    return isSpanContextValid(sender);
+  #isFollowed(sender: SpanContext | undefined): sender is SpanContext {
+    return this.#follows && sender?.isRemote === true && (sender.traceFlags & TraceFlags.SAMPLED) === 0;
   }
 }
