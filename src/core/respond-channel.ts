@@ -214,7 +214,7 @@ export class RespondChannel {
     if (error === undefined) return;
     // The request has failed, and its spans and durations should say so; the caller has been told.
     call.answered = true;
-    throw error;
+    throw error as Error;
   }
 
   /** Tells the caller why there is no answer, and counts it here. */
