@@ -10,6 +10,8 @@ export interface Wanted {
   readonly wait: (signal: AbortSignal) => Promise<void>;
   /** What it has met so far, for when the time is up. */
   readonly met?: () => unknown;
+  /** What else to check; see `Transport`. */
+  readonly hint?: string | undefined;
 }
 
 /** Resolves when all have. @throws BusError NOT_READY naming the rest, UNSUPPORTED, ABORTED */
@@ -51,10 +53,11 @@ export async function allReady(
   }
   if (fatal !== undefined) throw fatal;
   if (missing.size === 0) return;
+  const hints = new Set(wanted.flatMap(({ what, hint }) => (hint !== undefined && missing.has(what) ? hint : [])));
   const list = [...missing].map(([what, why]) => `${what}: ${why}`).join('; ');
   throw new BusError('NOT_READY', `not ready: ${list}`, {
     limitMs: timeoutMs,
-    hint: 'Start the peers of these endpoints, or check host and port on both sides.',
+    hint: ['Start the peers of these endpoints, or check host and port on both sides.', ...hints].join(' '),
   });
 }
 
