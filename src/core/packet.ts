@@ -71,6 +71,16 @@ export function encodedSize(record: OutgoingRecord): number {
 /**
  * Encodes a packet into its frames: the packet, then the large payloads. The packet is a fresh buffer each time, never a
  * pooled one, because libzmq refers to it until it has been sent. Throws RangeError for what has no encoding.
+ *
+ * @example
+ * ```ts
+ * import { decodePacket, encodePacket } from 'tracebus/core';
+ * import type { OutgoingPacket } from 'tracebus/core';
+ *
+ * // What a transport of your own sends, and what it hands to `onPacket` on the other side.
+ * const send = (packet: OutgoingPacket) => encodePacket(packet.records, packet.stamp);
+ * const receive = (topic: string | undefined, frames: Uint8Array[]) => ({ topic, packet: decodePacket(frames) });
+ * ```
  */
 export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketStamp): Uint8Array[] {
   const count = records.length;
