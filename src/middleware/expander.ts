@@ -13,7 +13,7 @@ import type { Compression } from './compression.ts';
 /** The header that names the algorithm. */
 export const CONTENT_ENCODING = 'content-encoding';
 /** Up to here the work takes less than a trip to the thread pool, some 0.1 ms. */
-export const SMALL_BYTES = 16 * 1024;
+export const SMALL_BYTES: number = 16 * 1024;
 /** Expanded in the pool at once, as many as it has threads: the rest waits in its compressed form. */
 export const EXPANDED_AT_ONCE = 4;
 /** What is expanded on the event loop makes at most so much; what would make more is begun again in the pool. */
