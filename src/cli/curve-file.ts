@@ -1,5 +1,5 @@
 /** The file of `tracebus forward --curve`. What is wrong with it is told without showing anything that it holds. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { zeromq } from '../transports/zeromq/index.ts';
 import type { CurveOptions, CurveServerOptions } from '../transports/zeromq/index.ts';
 
@@ -8,10 +8,7 @@ const OPEN_TO_OTHERS = 0o077;
 
 /** Reads and checks it; throws an Error that says what is wrong. */
 export function readCurveFile(path: string): CurveOptions {
-  if (process.platform !== 'win32' && (statSync(path).mode & OPEN_TO_OTHERS) !== 0) {
-    throw new Error('The file holds a secret key and others may open it; run chmod 600 on it');
-  }
-  const text = readFileSync(path, 'utf8');
+  const text = readOwn(path);
   let server: unknown;
   try {
     server = JSON.parse(text);
@@ -23,4 +20,17 @@ export function readCurveFile(path: string): CurveOptions {
   // Makes no socket: it checks the keys.
   zeromq({ curve: options });
   return options;
+}
+
+/** What is checked is what is read: the path may be another file's by then. */
+function readOwn(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    if (process.platform !== 'win32' && (fstatSync(file).mode & OPEN_TO_OTHERS) !== 0) {
+      throw new Error('The file holds a secret key and others may open it; run chmod 600 on it');
+    }
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
 }

@@ -148,6 +148,7 @@ export class Channels implements ChannelMaps {
         list.push({
           what: `${pattern} ${keeper.endpoint}`,
           met: () => opening.met,
+          hint: keeper.mode === 'connect' ? this.#kernel.transport.connectHint : undefined,
           wait: async (signal) => {
             const link = (await opening.link(signal)) as unknown as Readied;
             // Who binds to be found works as soon as it is bound, whether anybody has come or not.

@@ -1,7 +1,6 @@
 /** Writes packets; the layout is at the head of packet.ts. */
 import { expectSafe, writeU32, writeU64 } from './packet-numbers.ts';
 import {
-  COPIED_FRAME_BYTES,
   EXTRA_FRAME_BIT,
   LARGE_PAYLOAD_BYTES,
   PACKET_HEADER_BYTES,
@@ -44,8 +43,18 @@ export function encodedSize(record: OutgoingRecord): number {
 }
 
 /**
- * Encodes a packet into its frames: the packet, then the payloads with frames of their own. The packet is a fresh buffer each time, and
- * never a pooled one where libzmq refers to it until it has been sent. Throws RangeError for what has no encoding.
+ * Encodes a packet into its frames: the packet, then the payloads with frames of their own. The packet is a fresh buffer each time,
+ * never a pooled one, because libzmq refers to it until it has been sent. Throws RangeError for what has no encoding.
+ *
+ * @example
+ * ```ts
+ * import { decodePacket, encodePacket } from 'tracebus/core';
+ * import type { OutgoingPacket } from 'tracebus/core';
+ *
+ * // What a transport of your own sends, and what it hands to `onPacket` on the other side.
+ * const send = (packet: OutgoingPacket) => encodePacket(packet.records, packet.stamp);
+ * const receive = (topic: string | undefined, frames: Uint8Array[]) => ({ topic, packet: decodePacket(frames) });
+ * ```
  */
 export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketStamp): Uint8Array[] {
   const count = records.length;
@@ -53,8 +62,6 @@ export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketSt
   expectSafe('epoch', stamp.epoch, 0);
   expectSafe('firstSequence', stamp.firstSequence, count - 1);
   expectSafe('sentAtUs', stamp.sentAtUs, 0);
-  const [first] = records;
-  if (count === 1 && first !== undefined && isCheaperInTwo(first)) return encodeInTwo(first, stamp);
   let size = PACKET_HEADER_BYTES;
   let hasText = false;
   for (const record of records) {
@@ -72,23 +79,6 @@ export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketSt
   let position = PACKET_HEADER_BYTES;
   for (const record of records) position = writeRecord(packet, position, record, extra);
   return [hasText ? copyOf(packet, position) : packet, ...extra];
-}
-
-/** Whether two small frames, which are copied, take the place of one that is not. */
-function isCheaperInTwo(record: OutgoingRecord): boolean {
-  const packetBytes = PACKET_HEADER_BYTES + RECORD_OVERHEAD_BYTES + record.headerBlock.length;
-  const payloadBytes = (record.text ?? record.payload).length;
-  if (packetBytes > COPIED_FRAME_BYTES || payloadBytes > COPIED_FRAME_BYTES) return false;
-  return packetBytes + payloadBytes > COPIED_FRAME_BYTES;
-}
-
-/** A packet of one record whose payload is an extra frame, though it is not large. */
-function encodeInTwo(record: OutgoingRecord, stamp: PacketStamp): Uint8Array[] {
-  const packet = Buffer.allocUnsafe(PACKET_HEADER_BYTES + RECORD_OVERHEAD_BYTES + record.headerBlock.length);
-  writeHead(packet, 1, stamp);
-  const payload = record.text === undefined ? record.payload : Buffer.from(record.text, 'utf8');
-  writeU32(packet, payload.length + EXTRA_FRAME_BIT, writeHeaders(packet, PACKET_HEADER_BYTES, record.headerBlock));
-  return [packet, payload];
 }
 
 function writeHead(packet: Buffer, count: number, stamp: PacketStamp): void {

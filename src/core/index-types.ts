@@ -11,7 +11,7 @@ export type { Admission, Middleware, MiddlewareFunction, MiddlewareHost, Next, R
 export type { BusOptions, CoreBusOptions, EndpointPattern, EndpointRole, Endpoints } from './options.ts';
 export type { OutgoingPacket, SealedRecord } from './outgoing-packet.ts';
 export type { DecodedPacket, DecodedRecord, OutgoingRecord, PacketStamp } from './packet.ts';
-export type { PacketError, PacketErrorReason } from './packet-error.ts';
+export type { PacketErrorReason } from './packet-error.ts';
 export type { Delivery, Message, ReceiveContext, ReceiveInit } from './receive-context.ts';
 export type { Failure } from './reporter.ts';
 export type { CallWatcher, OutChannel, SendContext, SendInit } from './send-context.ts';

@@ -15,4 +15,8 @@ export { systemClock } from './clock.ts';
 export type { Clock, ClockTimer } from './clock.ts';
 export { BusError, ERROR_CODES, errorType } from './errors.ts';
 export type { BusErrorCode, BusErrorDetails, ErrorCodeFacts } from './errors.ts';
+export { packetLimits } from './packet-layout.ts';
+export type { PacketLimits } from './packet-layout.ts';
+export { decodePacket, encodePacket } from './packet.ts';
+export { PacketError } from './packet-error.ts';
 export type * from './index-types.ts';

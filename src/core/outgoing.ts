@@ -90,7 +90,7 @@ class OpenCall implements Expirable {
     const hint =
       pattern === 'publish'
         ? 'Subscribers are slower than the publisher: raise `hwmOutbound` or `publishTimeoutMs`, or see `slowSubscribers`.'
-        : 'Check that the peer is running at this endpoint, or raise the time-out.';
+        : `Check that the peer is running at this endpoint, or raise the time-out.${also(this.#kernel)}`;
     return new BusError('SEND_TIMEOUT', 'the message could not be handed over in time', { ...details, hint });
   }
 }
@@ -134,6 +134,10 @@ function giveUp(ctx: SendContext, cause: unknown): void {
       ? cause
       : new BusError('MIDDLEWARE_MISUSE', 'a middleware failed before next() had settled', { topic: ctx.topic, cause });
   ctx.giveUp?.(ctx.over);
+}
+
+function also({ transport }: Kernel): string {
+  return transport.connectHint === undefined ? '' : ` ${transport.connectHint}`;
 }
 
 function aborted(ctx: SendContext): BusError {

@@ -26,9 +26,6 @@ export const MIN_RECORD_BYTES: number = RECORD_OVERHEAD_BYTES + 1;
  */
 export const LARGE_PAYLOAD_BYTES = 8192;
 
-/** Frames of up to so many bytes the ZeroMQ binding copies, which is cheaper for both sides than lending it the memory. */
-export const COPIED_FRAME_BYTES = 128;
-
 /** The top bit of a payload length: the payload is the next extra frame, and the rest is that frame's length. */
 export const EXTRA_FRAME_BIT = 0x8000_0000;
 

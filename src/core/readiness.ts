@@ -12,6 +12,8 @@ export interface Wanted {
   readonly wait: (signal: AbortSignal) => Promise<void>;
   /** What it has met so far, for when the time is up. */
   readonly met?: () => unknown;
+  /** What else to check; see `Transport`. */
+  readonly hint?: string | undefined;
 }
 
 /** Resolves when all have. @throws BusError NOT_READY naming the rest, UNSUPPORTED, ABORTED */
@@ -53,18 +55,19 @@ export async function allReady(
   }
   if (fatal !== undefined) throw fatal;
   if (missing.size === 0) return;
-  throw notReady(missing, timeoutMs);
+  throw notReady(wanted, missing, timeoutMs);
 }
 
 /** What is missing has failed, and says itself what to do; or its peer has not come. */
-function notReady(missing: ReadonlyMap<string, unknown>, limitMs: number): BusError {
+function notReady(wanted: readonly Wanted[], missing: ReadonlyMap<string, unknown>, limitMs: number): BusError {
   const list = [...missing].map(([what, why]) => `${what}: ${withoutHint(why)}`).join('; ');
   const reasons = [...missing.values()];
   const failures = reasons.filter((why) => why instanceof BusError);
-  const hints = new Set(reasons.map((why) => (why instanceof BusError ? why.hint : undefined) ?? NO_PEER));
+  const own = reasons.map((why) => (why instanceof BusError ? why.hint : undefined) ?? NO_PEER);
+  const further = wanted.flatMap(({ what, hint }) => (hint !== undefined && missing.has(what) ? hint : []));
   return new BusError('NOT_READY', `not ready: ${list}`, {
     limitMs,
-    hint: [...hints].join(' '),
+    hint: [...new Set([...own, ...further])].join(' '),
     retryable: failures.every(({ retryable, code }) => retryable || code === 'COOLING_DOWN'),
     cause: failures[0],
   });

@@ -28,12 +28,15 @@ export class Replies {
     this.#endpoint = endpoint;
   }
 
-  /** Sends a reply (its body) or an error reply (the error). Never rejects: what fails is counted and told. */
-  async send(peer: Peer, request: ReceiveContext, kind: 'reply' | 'error', answer: unknown): Promise<void> {
+  /**
+   * Sends a reply (its body) or an error reply (the error). Never rejects: what fails is counted and told. Answers with the error that the
+   * caller was sent in place of a reply, undefined otherwise.
+   */
+  async send(peer: Peer, request: ReceiveContext, kind: 'reply' | 'error', answer: unknown): Promise<unknown> {
     const { topic, correlation } = request;
     if (this.#closed) {
       this.#lost(topic);
-      return;
+      return undefined;
     }
     const ctx = new SendContext({
       pattern: 'reply',
@@ -52,17 +55,20 @@ export class Replies {
     if (kind === 'error' && isRefusal(answer, request) && channel.crowded) {
       // It has been told where it was refused; a peer that reads nothing would not read why either.
       this.#kernel.reporter.outboundDropped(answer, 'respond');
-      return;
+      return undefined;
     }
     ctx.channel = channel;
     ctx.slot = channel.writer.reserve(topic);
     channel.underWay++;
     try {
       await sendOut(this.#kernel, ctx, 'respond');
+      return undefined;
     } catch (error) {
       this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, { context: request });
       // The caller should not have to wait for its time-out because the answer has no encoding.
-      if (kind === 'reply' && !isGone(error)) await this.send(peer, request, 'error', error);
+      if (kind !== 'reply' || isGone(error)) return undefined;
+      await this.send(peer, request, 'error', error);
+      return error;
     } finally {
       channel.underWay--;
     }

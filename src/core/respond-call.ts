@@ -16,6 +16,8 @@ export class RespondCall implements Delivery, Expirable {
   readonly ctx: ReceiveContext;
   /** Nobody waits for the answer any more. While the bus closes, the caller of a cancelled call still does. */
   abandoned = false;
+  /** The caller was sent an error in place of a reply that could not be. */
+  answered = false;
   /** How the wait that it is in is given up: that rejects with the reason. */
   giveUp: ((reason: Error) => void) | undefined = undefined;
   readonly #run: (call: RespondCall) => Promise<void>;

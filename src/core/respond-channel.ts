@@ -209,13 +209,19 @@ export class RespondChannel {
     if (handler === undefined) throw noHandler(ctx);
     ctx.start();
     ctx.result = await handler(ctx);
-    if (!call.abandoned) await this.replies.send(peer, ctx, 'reply', ctx.result);
+    if (call.abandoned) return;
+    const error = await this.replies.send(peer, ctx, 'reply', ctx.result);
+    if (error === undefined) return;
+    // The request has failed, and its spans and durations should say so; the caller has been told.
+    call.answered = true;
+    throw error as Error;
   }
 
   /** Tells the caller why there is no answer, and counts it here. */
   async #refuse(call: RespondCall, error: unknown): Promise<void> {
     const { ctx, peer, responder } = call;
     const { reporter, settings } = this.#kernel;
+    if (call.answered) return;
     if (ctx.cancelled && isEnd(error)) {
       if (!ctx.handled) reporter.inboundDropped(error, 'respond', ctx);
     } else if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {

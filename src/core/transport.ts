@@ -191,6 +191,8 @@ export interface Transport {
   /** The value of `messaging.system.name`, for instance `zeromq`. */
   readonly system: string;
   readonly features: TransportFeatures;
+  /** What else to check where no peer answers at an endpoint, as a sentence; the bus adds it to the hints of such errors. */
+  readonly connectHint?: string | undefined;
   /** Throws a RangeError that says what is wrong with an endpoint. */
   checkEndpoint(endpoint: string): void;
   /** Opens the sending side of publish/subscribe. */

@@ -28,12 +28,6 @@ const PACKETS_PER_TURN = 64;
 /** How often a sink that has no room is asked again, in milliseconds, once asking at the next turn did not help. */
 const RETRY_MS = 1;
 
-/**
- * A sink that took fewer packets since it last had no room is full for good: at the next turn it would take the one or two that have left it
- * meanwhile. To be refused costs more than to be taken, and a queue that is full does not run dry in a millisecond.
- */
-const FEW_PACKETS = 32;
-
 /** How a writer packs. */
 export interface WriterOptions extends OutboxOptions {
   /** Most records in one packet. */
@@ -55,7 +49,6 @@ export class Writer extends Outbox {
   #draining = false;
   #scheduled = false;
   #turnCount = 0;
-  #takenSinceFull = FEW_PACKETS;
   #turn: Promise<void> | undefined;
 
   constructor(options: WriterOptions, streams: Streams) {
@@ -146,7 +139,6 @@ export class Writer extends Outbox {
       try {
         const answer = sink.trySend(packet, this.#options.clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
-          this.#takenSinceFull++;
           this.#taken(slots, packet, topic ?? '');
           dropSettled(lane);
           return slots.length;
@@ -158,9 +150,7 @@ export class Writer extends Outbox {
         this.#options.onRefused?.(error);
         return slots.length;
       }
-      const isWorthATurn = round === 0 && this.#takenSinceFull >= FEW_PACKETS;
-      this.#takenSinceFull = 0;
-      await (isWorthATurn ? nextTurn() : pause());
+      await (round === 0 ? nextTurn() : pause());
     }
   }
 

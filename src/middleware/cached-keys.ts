@@ -3,15 +3,8 @@
  * what is kept. The ids come from strangers too, so what is not there is remembered for a while, and only so many are asked for at once.
  */
 import type { MessagePattern } from '../core/kinds.ts';
-import {
-  aFunction,
-  amount,
-  expectOption,
-  LONGEST_MS,
-  optionsCheck,
-  whole,
-  withMethods,
-} from '../core/option-checks.ts';
+import { aFunction, amount, expectOption, optionsCheck, whole, withMethods } from '../core/option-checks.ts';
+import { inTime, KEY_TIMEOUT_MS } from './in-time.ts';
 import type { Key } from './key.ts';
 import type { KeyAnswer, KeyProvider } from './key-provider.ts';
 
@@ -73,6 +66,7 @@ class AnswerCache {
     if (this.#questions.size >= MAX_QUESTIONS) {
       return Promise.reject(new Error(`${String(MAX_QUESTIONS)} keys are being asked for already`));
     }
+    // One that hangs must neither keep a message for ever nor its place here.
     const loading = inTime(load, this.#options.timeoutMs)
       .then((key) => {
         this.#answers.delete(question);
@@ -115,27 +109,14 @@ class AnswerCache {
 export function cachedKeys(source: KeySource, options: CachedKeysOptions = {}): KeyProvider {
   expectOption('source', source, aSource);
   checkOptions(options);
-  const { refreshMs = 60_000, maxStaleMs = 3_600_000, timeoutMs = 5000, now = Date.now } = options;
+  const { refreshMs = 60_000, maxStaleMs = 3_600_000, timeoutMs = KEY_TIMEOUT_MS, now = Date.now } = options;
   const byKid = new AnswerCache({ refreshMs, maxStaleMs, timeoutMs, now });
   const byTopic = new AnswerCache({ refreshMs, maxStaleMs, timeoutMs, now });
   return {
+    timeoutMs,
     get: (kid) => byKid.ask(kid, () => source.get(kid)),
     current: (topic, role) => byTopic.ask(`${role} ${topic}`, () => source.current(topic, role)),
   };
-}
-
-/** A source that hangs must neither keep a message for ever nor its place among the questions. */
-function inTime(load: () => Promise<Key | undefined>, timeoutMs: number): Promise<Key | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`no key within ${String(timeoutMs)} ms`)),
-      Math.min(timeoutMs, LONGEST_MS),
-    );
-    Promise.resolve()
-      .then(load)
-      .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
-  });
 }
 
 function keepOld(): void {

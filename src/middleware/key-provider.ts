@@ -16,6 +16,8 @@ export type KeyAnswer = Key | undefined | Promise<Key | undefined>;
  * refuses the message; on the way in the reason is `keys_unavailable`.
  */
 export interface KeyProvider {
+  /** How long a promise may take, in milliseconds; after that it counts as rejected. @default 5000 */
+  readonly timeoutMs?: number;
   /** The key of this id, whatever its state. It is asked with ids that strangers have made up. */
   get(kid: string): KeyAnswer;
   /** The key that signs or encrypts what is sent now. */

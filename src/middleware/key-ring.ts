@@ -1,8 +1,10 @@
 /** The keys of one step: asks the provider, and keeps what the step has made of each key (its MAC, its sessions). */
 import { BusError } from '../core/errors.ts';
+import { expectOption, whole } from '../core/option-checks.ts';
 import type { SendContext } from '../core/send-context.ts';
 import type { Key, KeyAlgorithm } from './key.ts';
 import type { KeyAnswer, KeyProvider } from './key-provider.ts';
+import { inTime, KEY_TIMEOUT_MS } from './in-time.ts';
 import { expectKey } from './import-key.ts';
 import { scopeOf } from './key-scope.ts';
 
@@ -11,11 +13,14 @@ export class KeyRing<T extends object> {
   readonly provider: KeyProvider;
   readonly #algorithms: readonly KeyAlgorithm[];
   readonly #make: (key: Key) => T;
+  readonly #timeoutMs: number;
   readonly #made = new WeakMap<Key, T>();
 
   /** `make`: called once for each key, which is of one of these algorithms. */
   constructor(provider: KeyProvider, algorithms: readonly KeyAlgorithm[], make: (key: Key) => T) {
     this.provider = provider;
+    this.#timeoutMs = provider.timeoutMs ?? KEY_TIMEOUT_MS;
+    expectOption('keys.timeoutMs', this.#timeoutMs, whole(1));
     this.#algorithms = algorithms;
     this.#make = make;
   }
@@ -23,7 +28,9 @@ export class KeyRing<T extends object> {
   /** What was made of the key; undefined where there is none, or one that does something else. */
   get(kid: string): T | undefined | Promise<T | undefined> {
     const answer = this.provider.get(kid);
-    return answer instanceof Promise ? answer.then((key) => this.#named(kid, key)) : this.#named(kid, answer);
+    return answer instanceof Promise
+      ? this.#inTime(answer).then((key) => this.#named(kid, key))
+      : this.#named(kid, answer);
   }
 
   /** The same of the key for an outgoing message. @throws BusError REJECTED where there is none, or it cannot be had */
@@ -46,7 +53,11 @@ export class KeyRing<T extends object> {
     } catch (error) {
       return unavailable(error);
     }
-    return answer instanceof Promise ? answer.catch(unavailable).then(chosen) : chosen(answer);
+    return answer instanceof Promise ? this.#inTime(answer).catch(unavailable).then(chosen) : chosen(answer);
+  }
+
+  #inTime(answer: Promise<Key | undefined>): Promise<Key | undefined> {
+    return inTime(() => answer, this.#timeoutMs);
   }
 
   /** A key under another name is none: the name that travels would not be the one that is signed, and a message could come again under each. */

@@ -92,35 +92,6 @@ describe('the bytes of a packet', () => {
   });
 });
 
-describe('a packet of one record', () => {
-  const lone = (header: number, payload: number): number[] => {
-    const headers = header === 0 ? undefined : { 'x-pad': 'x'.repeat(header) };
-    return encodePacket([record('message', headers, Buffer.alloc(payload))], stamp).map(({ length }) => length);
-  };
-
-  it('is two frames where each of them alone is small enough to be copied, and both together are not', () => {
-    assert.deepEqual(lone(0, 91), [128]);
-    assert.deepEqual(lone(0, 92), [37, 92]);
-    assert.deepEqual(lone(0, 128), [37, 128]);
-    assert.deepEqual(lone(0, 129), [37 + 129]);
-    assert.deepEqual(lone(82, 100), [128, 100]);
-    assert.deepEqual(lone(83, 100), [129 + 100]);
-    const two = [record('message', undefined, Buffer.alloc(100)), record('message', undefined, Buffer.alloc(100))];
-    assert.equal(encodePacket(two, stamp).length, 1);
-  });
-
-  it('reads the same in two frames, be it text or bytes', () => {
-    for (const text of ['x'.repeat(100), '€'.repeat(100)]) {
-      const bytes = record('message', { topic: 't' }, text);
-      const frames = encodePacket([{ ...bytes, payload: Buffer.alloc(0), text }], stamp);
-      assert.equal(frames.length, 2);
-      const [decoded] = decodePacket(frames).records;
-      assert.equal(decoded?.payload.toString(), text);
-      assert.equal(decoded.headers.get('topic'), 't');
-    }
-  });
-});
-
 describe('encodePacket', () => {
   it('makes a buffer of its own each time, never one of the pool', () => {
     const records = [record('message', undefined, 'x')];

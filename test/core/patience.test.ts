@@ -23,6 +23,15 @@ describe('Patience', () => {
     assert.deepEqual(limits(250, 1000, [5000, 5999, 6998, 7998, 8000]), [250, 125, 100, 250, 125]);
   });
 
+  it('waits as long as a healthy subscriber needs to drain, however short it has become', () => {
+    const clock = { ...systemClock, now: () => 0 };
+    const patience = new Patience({ patienceMs: 250, patienceRecoveryMs: 1000, clock });
+    assert.deepEqual([patience.isOver(1999, 2000), patience.isOver(2000, 2000)], [false, true]);
+    assert.deepEqual([patience.isOver(1999, 2000), patience.isOver(2000, 2000)], [false, true]);
+    assert.equal(patience.isOver(100, 100), true, 'the least patience covers it');
+    assert.equal(patience.isOver(100, 101), false);
+  });
+
   it('never exceeds what was configured, also below 100 ms', () => {
     assert.deepEqual(limits(20, 1000, [5000, 5001]), [20, 20]);
     assert.deepEqual(limits(0, 1000, [5000, 5001]), [0, 0]);

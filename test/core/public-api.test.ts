@@ -18,14 +18,24 @@ interface Names {
 }
 
 const CORE: Names = {
-  values: ['Bus', 'BusError', 'ERROR_CODES', 'errorType', 'systemClock'],
+  values: [
+    'Bus',
+    'BusError',
+    'ERROR_CODES',
+    'PacketError',
+    'decodePacket',
+    'encodePacket',
+    'errorType',
+    'packetLimits',
+    'systemClock',
+  ],
   types: `
     Admission AnyHandler AnyTopics BusDescription BusErrorCode BusErrorDetails BusOptions BusStats Call CallName CallWatcher Clock ClockTimer
     CloseOptions CloseReport CoreBusOptions Count Counters DecodedPacket DecodedRecord Delivery DocumentedMetrics EndpointChoice
     EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Failure Gap Handler HandlerOptions HandshakeFailure HeaderValue HeadersInit
     IncomingPacket Kind Link LinkDescription LinkEvents LinkFact LinkSpec LogLevel Logger Matching Message MessageHeaders
     MessagePattern MessagesOptions Middleware MiddlewareFunction MiddlewareHost Next OnPacket Operation OutChannel OutgoingPacket
-    OutgoingRecord Overflow PacketError PacketErrorReason PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
+    OutgoingRecord Overflow PacketErrorReason PacketLimits PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
     PublishSpec PullOptions ReadyOptions ReceiveContext ReceiveInit ReceiveSpec Receiver Release ReplyBody RequestBody RequestOptions
     RequestSpec Requester RespondSpec Responder SealedRecord SendContext SendInit SendOptions Sender Series SlowSubscribers Stage
     SubscribeOptions Subscription Transport TransportFeatures ValidPattern`

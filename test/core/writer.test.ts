@@ -219,25 +219,6 @@ test('while the sink has no room messages go on packing, and they leave in their
   assert.deepEqual(sink.packets, ['t 1: a b c']);
 });
 
-test('a sink that took many packets is asked again at the next turn, one that took few only after a while', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { write, sink } = desk();
-  // Each topic makes a packet.
-  const names = Array.from({ length: 42 }, (_, index) => String(index));
-  let offers = 0;
-  const refused = new Set([2, 4, 41]);
-  sink.answer = () => !refused.has(++offers);
-  for (const name of names) write(`t${name}`, name);
-  await turns(20);
-  // The first refusal cost a turn, the second, one packet later, a wait.
-  assert.deepEqual(sink.packets.length, 2);
-  assert.equal(offers, 4);
-  t.mock.timers.tick(1);
-  await turns(20);
-  assert.equal(sink.packets.length, 42);
-  assert.equal(offers, 45, 'the third refusal, after many packets, cost a turn again');
-});
-
 test('while a send is pending messages pack behind it', async () => {
   const { write, sink } = desk();
   let take!: (taken: boolean) => void;

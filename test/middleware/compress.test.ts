@@ -134,6 +134,8 @@ describe('compress', () => {
     const wrong: readonly (readonly [RegExp, object])[] = [
       [/`threshold`/, { threshold: -1 }],
       [/`maxOutputBytes`/, { maxOutputBytes: 0 }],
+      [/`maxExpandedBytes`/, { maxExpandedBytes: 16 * 1024 * 1024 - 1 }],
+      [/`maxExpandedBytes`/, { maxOutputBytes: 100, maxExpandedBytes: 99 }],
       [/`algorithm`/, { algorithm: 'lzma' }],
       [/`allowWithEncrypt`/, { allowWithEncrypt: 1 }],
     ];

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Counters } from '../../src/core/counters.ts';
+import type { BusError } from '../../src/core/errors.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
 import type { Key } from '../../src/middleware/key.ts';
@@ -32,6 +33,32 @@ function signer(
 }
 
 describe('sign', () => {
+  it('waits for a key that never comes as long as its provider says, else 5 s, in both directions', async (t) => {
+    const { step: good } = signer([hmacKey()]);
+    const message = await sent([good], outgoing());
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const never = (): Promise<undefined> => new Promise(() => {});
+    for (const [timeoutMs, limit] of [
+      [undefined, 5000],
+      [50, 50],
+    ] as const) {
+      const { step, reasons } = signer({ get: never, current: never, ...(timeoutMs !== undefined && { timeoutMs }) });
+      const ends: string[] = [];
+      const both = [
+        verdict([step], message),
+        sent([step]).then(String, (error: unknown) => (error as BusError).code),
+      ].map((end) => end.then((code) => ends.push(code)));
+      t.mock.timers.tick(limit - 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(ends, []);
+      t.mock.timers.tick(1);
+      await Promise.all(both);
+      assert.deepEqual(ends.sort(), ['REJECTED', 'UNVERIFIED']);
+      assert.deepEqual(reasons(), { keys_unavailable: 1 });
+    }
+    assert.throws(() => signer({ get: never, current: never, timeoutMs: 0 }), { message: /`keys\.timeoutMs`/ });
+  });
+
   it('lets through what was signed, of every pattern and kind, with HMAC and with Ed25519', async () => {
     const pair = ed25519Keys();
     const shared = hmacKey();

@@ -1,7 +1,14 @@
 /** Whole traces over real buses on the memory transport, with the providers registered globally as an application does. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { SpanKind, context, metrics as metricsApi, propagation, trace as api } from '@opentelemetry/api';
+import {
+  SpanKind,
+  SpanStatusCode,
+  context,
+  metrics as metricsApi,
+  propagation,
+  trace as api,
+} from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -90,6 +97,17 @@ test('failures show on both sides: what the handler threw, and what the caller w
   assert.deepEqual(
     [first, second].map((span) => span?.attributes['error.type']),
     ['handler_failed', 'handler_failed'],
+  );
+});
+
+test('a reply that cannot be encoded fails on both sides, and in the figures', async () => {
+  const bus = newBus();
+  bus.respond('odd', () => 1n);
+  await assert.rejects(bus.request('odd', 1));
+  const ended = (await spans(2)).filter(({ kind }) => kind === SpanKind.SERVER);
+  assert.deepEqual(
+    ended.map(({ status, attributes }) => [status.code, attributes['error.type']]),
+    [[SpanStatusCode.ERROR, 'serialize_failed']],
   );
 });
 

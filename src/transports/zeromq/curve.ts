@@ -49,6 +49,9 @@ export type CurveSocketOptions =
     }
   | { readonly curvePublicKey: string; readonly curveSecretKey: string; readonly curveServerKey: string };
 
+/** A server with another key closes the connection without a word, and one that does not know the client stays silent. */
+const KEYS_TO_CHECK = "With CURVE check the server's public key too, and this client's entry in its `authorized`.";
+
 /** The checked options; see the head of this file. */
 export class Curve {
   /** The clients of the server; undefined for one that only connects. */
@@ -90,6 +93,11 @@ export class Curve {
       }
     }
     this.#serverKeys = byEndpoint;
+  }
+
+  /** What else to check where a server does not answer; undefined for one that only binds. */
+  get connectHint(): string | undefined {
+    return this.#client === undefined ? undefined : KEYS_TO_CHECK;
   }
 
   /** What keeps CURVE from working there; undefined when nothing does. */

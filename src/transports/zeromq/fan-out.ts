@@ -5,7 +5,6 @@
  * It always reads: what subscribers ask for arrives as messages, and libzmq acts on some of it only while a receive is pending.
  */
 import { XPublisher } from 'zeromq';
-import type { MessageLike } from 'zeromq';
 import type { PublishSpec } from '../../core/transport.ts';
 import { OnceAMinute } from './once-a-minute.ts';
 import { PeerLink } from './peer-link.ts';
@@ -54,7 +53,7 @@ export abstract class FanOut extends PeerLink<XPublisher> {
   }
 
   /** Offers one message; see `PacketSink.trySend`. */
-  protected offer(frames: MessageLike[], waitedMs: number): Promise<boolean> {
+  protected offer(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
     return this.#slow.offer(frames, waitedMs);
   }
 

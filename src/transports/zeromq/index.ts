@@ -55,6 +55,7 @@ export function zeromq(options: ZeromqOptions = {}): ZeromqTransport {
   return {
     system: 'zeromq',
     curveClients: settings.curve?.clients,
+    connectHint: settings.curve?.connectHint,
     features: {
       wire: settings.wire,
       schemes: ['tcp', 'ipc', 'inproc'],

@@ -4,12 +4,11 @@
  *
  * Silence is counted in beats of a timer, not in elapsed time: a process that was busy or asleep for a minute counts one beat, not
  * sixty, before it reads what has arrived meanwhile. A beat is as long as the longest interval that any heartbeat has told, if that
- * is more than one's own: a publisher may send fewer than this side would. While the consumer holds the read loop up, nothing is counted. A peer
+ * is more than one's own (up to a bound): a publisher may send fewer than this side would. While the consumer holds the read loop up, nothing is counted. A peer
  * that stays silent is tried at growing, jittered intervals.
  */
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Clock, ClockTimer } from '../../core/clock.ts';
-import { LONGEST_MS } from '../../core/option-checks.ts';
 import { backOff } from './back-off.ts';
 
 /** Beats without anything before the connection counts as dead. */
@@ -17,6 +16,12 @@ const SILENT_BEATS = 4;
 
 /** The longest pause between two attempts, in beats. */
 const LONGEST_PAUSE_BEATS = 64;
+
+/**
+ * The longest interval that a heartbeat may tell: heartbeats are not signed, and one that told of weeks would switch the watching off. A
+ * publisher that sends fewer is reconnected to now and then.
+ */
+export const LONGEST_BEAT_MS = 60_000;
 
 /** What it needs of its link. */
 export interface LivenessLink {
@@ -85,11 +90,11 @@ export class Liveness {
   }
 }
 
-/** The interval that a heartbeat tells, in milliseconds; undefined when it tells none that a timer takes. */
+/** The interval that a heartbeat tells, in milliseconds and at most {@link LONGEST_BEAT_MS}; undefined when it tells none. */
 export function toldInterval(payload: Buffer | undefined): number | undefined {
   try {
     const { ms } = JSON.parse(payload?.toString('utf8') ?? '') as { readonly ms?: unknown };
-    return typeof ms === 'number' && ms > 0 && ms <= LONGEST_MS ? ms : undefined;
+    return typeof ms === 'number' && ms > 0 ? Math.min(ms, LONGEST_BEAT_MS) : undefined;
   } catch {
     // The core reads it too, and reports what is wrong with it.
     return undefined;

@@ -166,7 +166,9 @@ class SocketMonitor implements Monitor {
   #handshakeFailed(reason: HandshakeFailure, error: unknown): void {
     this.#spec.events.onFact('handshakeFailures', reason);
     const what = reason === 'auth_failed' ? 'was refused' : 'failed';
-    this.#handshakes.warn(reason, `A handshake ${what} at ${this.#spec.endpoint}: ${messageOf(error)}`);
+    const hint = this.#spec.mode === 'connect' ? this.#settings.curve?.connectHint : undefined;
+    const line = `A handshake ${what} at ${this.#spec.endpoint}: ${messageOf(error)}`;
+    this.#handshakes.warn(reason, hint === undefined ? line : `${line}. ${hint}`);
   }
 
   /** A connection ended: unless libzmq says that it tries again, the socket has gone deaf. */

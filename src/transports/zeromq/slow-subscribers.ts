@@ -5,13 +5,14 @@
  * for, and a message that is offered again has reached nobody yet. `leave-behind` waits like this up to a patience, then
  * sends one message with `noDrop` off: libzmq skips every full subscriber then, and until it has drained.
  *
- * How long the patience is, src/core/patience.ts says.
+ * How long the patience is, src/core/patience.ts says, and backlog.ts how much longer it is for large packets.
  * A stall of this process is not waiting: subscribers in it, and what it feeds, stood still too. Between two offers only so much
  * counts as the writer would let pass (beside three busy processes on two cores every third run lost messages without this).
  */
-import type { MessageLike, XPublisher } from 'zeromq';
+import type { XPublisher } from 'zeromq';
 import { Patience } from '../../core/patience.ts';
 import type { LinkFact, PublishSpec } from '../../core/transport.ts';
+import { Backlog } from './backlog.ts';
 import { handOver } from './hand-over.ts';
 
 /** The most that the time between two offers counts. A writer offers about every millisecond. */
@@ -20,7 +21,7 @@ const LONGEST_STEP_MS = 10;
 /** The part of `PublishSpec` that the policy goes by. */
 export type SlowSubscriberSpec = Pick<
   PublishSpec,
-  'endpoint' | 'slowSubscribers' | 'patienceMs' | 'patienceRecoveryMs' | 'clock'
+  'endpoint' | 'hwmPackets' | 'slowSubscribers' | 'patienceMs' | 'patienceRecoveryMs' | 'clock'
 > & { readonly events: { onFact(fact: LinkFact): void } };
 
 /** Hands messages to one publishing socket under one policy. */
@@ -28,6 +29,7 @@ export class SlowSubscribers {
   readonly #socket: XPublisher;
   readonly #spec: SlowSubscriberSpec;
   readonly #patience: Patience;
+  readonly #backlog: Backlog;
   /** For how long the present message has been refused, in the time of the caller and without the stalls. */
   #refusedAtMs = 0;
   #waitedMs = 0;
@@ -36,13 +38,15 @@ export class SlowSubscribers {
     this.#socket = socket;
     this.#spec = spec;
     this.#patience = new Patience(spec);
+    this.#backlog = new Backlog(spec.hwmPackets);
     socket.noDrop = spec.slowSubscribers !== 'drop';
   }
 
   /** Offers a message that has been offered for `waitedMs` already: true when all take it that will get it. */
-  offer(frames: MessageLike[], waitedMs: number): Promise<boolean> {
+  offer(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
     return handOver(this.#socket, frames, this.#spec.endpoint).then((isTaken) => {
       if (isTaken) {
+        this.#backlog.add(bytesOf(frames));
         this.#refusedAtMs = 0;
         this.#waitedMs = 0;
         return true;
@@ -57,10 +61,10 @@ export class SlowSubscribers {
     if (waitedMs < this.#refusedAtMs) this.#waitedMs = this.#refusedAtMs = 0;
     this.#waitedMs += Math.min(waitedMs - this.#refusedAtMs, LONGEST_STEP_MS);
     this.#refusedAtMs = waitedMs;
-    return this.#patience.isOver(this.#waitedMs);
+    return this.#patience.isOver(this.#waitedMs, this.#backlog.drainMs);
   }
 
-  #leaveBehind(frames: MessageLike[]): Promise<boolean> {
+  #leaveBehind(frames: Uint8Array[]): Promise<boolean> {
     const { endpoint, events } = this.#spec;
     this.#refusedAtMs = 0;
     this.#waitedMs = 0;
@@ -71,6 +75,12 @@ export class SlowSubscribers {
     events.onFact('subscribersLeftBehind');
     return sent;
   }
+}
+
+function bytesOf(frames: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const frame of frames) bytes += frame.byteLength;
+  return bytes;
 }
 
 /**

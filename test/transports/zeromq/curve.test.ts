@@ -18,6 +18,29 @@ const both: CurveOptions = {
 };
 
 describe('the option `curve`', () => {
+  it('has the keys named among the things to check where a server does not answer, and only to who connects', async (t) => {
+    const server = new MessageBus('server', {
+      endpoints: { respond: { bind: 'tcp://127.0.0.1:*' } },
+      transport: zeromq({ curve: { server: { ...own, authorized: 'any' } } }),
+      logLevel: 'silent',
+    });
+    t.after(() => server.close());
+    server.respond('a', () => 1);
+    await server.ready();
+    const endpoint = server.describe().links[0]!.address!;
+    const keys = /server's public key.*this client's entry in its `authorized`/;
+    const client = new MessageBus('client', {
+      endpoints: { request: { connect: [endpoint] } },
+      transport: zeromq({ curve: { client: { ...other, serverKey: other.publicKey } } }),
+      logLevel: 'silent',
+    });
+    t.after(() => client.close());
+    await assert.rejects(client.request('a', 1, { timeoutMs: 100 }), { code: 'SEND_TIMEOUT', message: keys });
+    await assert.rejects(client.ready({ timeoutMs: 50 }), { code: 'NOT_READY', message: keys });
+    assert.equal(zeromq({ curve: { server: { ...own, authorized: 'any' } } }).connectHint, undefined);
+    assert.equal(zeromq().connectHint, undefined);
+  });
+
   it('reaches the sockets: those that bind are servers under an enforced domain, those that connect are clients', () => {
     const settings = checkedSettings({ curve: both });
     const { zapDomain, ...bound } = commonSocketOptions(

@@ -118,6 +118,7 @@ describe('the monitor', () => {
     await bounded(pub.receive(), 'the subscription after the repair');
     await pub.send('small');
     assert.equal(String(await bounded(receiving, 'the message')), 'small');
+    await until(() => told.connected === 2, 'the monitor, which may hear of the connection after its message');
     assert.deepEqual([told.connected, told.disconnected], [2, 1]);
   });
 

@@ -13,20 +13,21 @@ import { benchFor } from './subjects.ts';
 let names = 0;
 
 /** A publishing socket with one subscriber that reads only when it is told to; over inproc, where queues are as long as asked. */
-async function scene(t: TestContext, slowSubscribers: Policy) {
+async function scene(t: TestContext, slowSubscribers: Policy, bytes = 8) {
   const endpoint = `inproc://slow-${String(names++)}`;
   const pub = rawSocket(t, new XPublisher({ linger: 0, sendTimeout: 0, sendHighWaterMark: 4 }));
   const clock = new ManualClock();
   const facts: string[] = [];
   const events = { onFact: (fact: string) => facts.push(fact) };
-  const spec = { endpoint, slowSubscribers, patienceMs: 400, patienceRecoveryMs: 10_000, clock, events };
+  const spec = { endpoint, hwmPackets: 4, slowSubscribers, patienceMs: 400, patienceRecoveryMs: 10_000, clock, events };
   const slow = new SlowSubscribers(pub, spec);
   pub.bindSync(endpoint);
   const sub = rawSocket(t, new Subscriber({ linger: 0, receiveTimeout: 0, receiveHighWaterMark: 4 }));
   sub.subscribe('');
   sub.connect(endpoint);
   await bounded(pub.receive(), 'the subscription');
-  const offer = (waitedMs: number): Promise<boolean> => slow.offer(['message'], waitedMs);
+  const frames = [Buffer.alloc(bytes)];
+  const offer = (waitedMs: number): Promise<boolean> => slow.offer(frames, waitedMs);
   /** Offers until it has waited so long, as a writer does; the last answer. The ones before must be refusals. */
   const waitUntil = async (waitedMs: number): Promise<boolean> => {
     for (let at = 0; at < waitedMs; at += 10) assert.equal(await offer(at), false, `at ${String(at)} ms`);
@@ -103,6 +104,20 @@ describe('slow subscribers', () => {
     assert.equal(await waitUntil(399), false);
     assert.equal(await offer(400), true);
     assert.equal(facts.length, 6);
+  });
+
+  it('leave-behind: a subscriber that is full of large packets is given the time that reading them takes', async (t) => {
+    const { offer, waitUntil, fill, drain, facts } = await scene(t, 'leave-behind', 20 * 1_048_576);
+    // The backlog is the mark of 4 packets after an even number of them: 80 MiB, and 8 ms for each.
+    assert.equal(await fill(), 8);
+    assert.equal(await waitUntil(639), false, 'the patience alone was over at 400');
+    assert.equal(await drain(), 8);
+    assert.equal(await offer(640), true);
+    assert.deepEqual(facts, []);
+    assert.equal(await fill(), 7);
+    assert.equal(await waitUntil(639), false);
+    assert.equal(await offer(640), true, 'it is stuck');
+    assert.deepEqual(facts, ['subscribersLeftBehind']);
   });
 
   it('leave-behind: a stall of the publishing process is not waiting', async (t) => {
