@@ -6,6 +6,7 @@
  * steps inside it, composed separately, from the message as it was: else the second attempt would encrypt what the first encrypted.
  */
 import compose from 'koa-compose';
+import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Middleware, Next } from './middleware.ts';
 import { guarded, judging, marking, misuse, settling } from './next-contract.ts';
@@ -165,16 +166,16 @@ function repeating<C extends ReceiveContext | SendContext>(
   return (ctx, next) => {
     if (middleware.repeatable?.(ctx) !== true) return step(ctx, once(ctx, next));
     let toStart: (() => void) | undefined;
-    return step(ctx, async () => {
+    return step(ctx, () => {
       // What the step itself has set before its first next() (a message id) belongs to every attempt.
       if (toStart === undefined) toStart = rewind(ctx);
       else toStart();
-      try {
-        await run(ctx);
-      } catch (error) {
+      const running = run(ctx);
+      if (running === DONE) return DONE;
+      return running.catch((error: unknown) => {
         leaveQueue(ctx);
         throw error;
-      }
+      });
     });
   };
 }

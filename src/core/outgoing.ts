@@ -15,19 +15,20 @@ const UNWIND_MS = 100;
 /** A call that did not end at once. */
 class OpenCall implements Expirable {
   bucket: Set<Expirable> | undefined = undefined;
-  readonly ended: Promise<never>;
+  /** Settles with its chain, or before with what ended the call. */
+  readonly settled: Promise<void>;
   readonly #kernel: Kernel;
   readonly #ctx: SendContext;
   #reject!: (error: unknown) => void;
   #error: BusError | undefined;
 
-  constructor(kernel: Kernel, ctx: SendContext) {
+  constructor(kernel: Kernel, ctx: SendContext, running: Promise<void>) {
     this.#kernel = kernel;
     this.#ctx = ctx;
-    this.ended = new Promise((_resolve, reject) => {
+    this.settled = new Promise((resolve, reject) => {
       this.#reject = reject;
+      running.then(resolve, reject);
     });
-    this.ended.catch(() => undefined);
     if (ctx.deadline !== undefined) kernel.deadlines.add(this, ctx.deadline);
     ctx.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (ctx.signal?.aborted === true) this.#onAbort();
@@ -112,9 +113,8 @@ async function watch(kernel: Kernel, ctx: SendContext, operation: Operation, run
       await running;
       return;
     }
-    running.catch(() => undefined);
-    call = new OpenCall(kernel, ctx);
-    await Promise.race([running, call.ended]);
+    call = new OpenCall(kernel, ctx, running);
+    await call.settled;
   } catch (error) {
     if (!ctx.accepted) kernel.reporter.outboundDropped(error, operation);
     kernel.reporter.rejected(error, operation);

@@ -14,7 +14,7 @@ import { Wait } from './wait.ts';
 import { Writer } from './writer.ts';
 
 /** Records per packet of replies. */
-const MAX_RECORDS = 256;
+const MAX_RECORDS = 64;
 
 /** A reply in a peer's queue, which it may not stay in for ever. */
 class QueuedReply implements SlotOwner, Expirable {
@@ -119,6 +119,9 @@ export class ReplyQueue implements OutChannel {
       now: () => this.#kernel.clock.now(),
       onGivenUp() {
         // The slot has been released, and the failure goes to who sends the reply.
+      },
+      onEnded() {
+        // Who sends the reply sees it.
       },
       onQueued: () => queued.own(),
     });

@@ -2,6 +2,7 @@
  * Requests to one endpoint, any number in flight, matched to their replies by correlation id. A reply that comes after its
  * call has ended is counted and dropped: it can reach no other caller. A caller that gives up tells the responder.
  */
+import { ChurningMap } from './churning-map.ts';
 import { BusError, errorType, isBusErrorCode } from './errors.ts';
 import { asRejection } from './incoming.ts';
 import type { Kernel } from './kernel.ts';
@@ -19,11 +20,11 @@ import type { Wait } from './wait.ts';
 import { unreadable } from './unreadable.ts';
 
 /** Records per packet of requests: a responder handles them one by one, so smaller packets share the work better. */
-const MAX_RECORDS = 256;
+const MAX_RECORDS = 64;
 
 /** See the head of this file. */
 export class RequestChannel extends SendingChannel<Requester> implements Delivery {
-  readonly #inFlight = new Map<string, Wait>();
+  readonly #inFlight = new ChurningMap<Wait>();
   #lastArrival = -Infinity;
 
   constructor(kernel: Kernel, endpoint: string, mode: 'bind' | 'connect') {
@@ -88,13 +89,14 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     const wait = this.waitFor(ctx, slot, 'reply');
     this.#inFlight.set(correlation, wait);
     this.fill(slot);
-    return wait.promise.finally(() => {
-      if (this.#inFlight.get(correlation) === wait) this.#inFlight.delete(correlation);
-    });
+    return wait.promise;
+  }
+
+  protected override ended({ ctx }: Wait): void {
+    this.#inFlight.delete(ctx.correlation ?? '');
   }
 
   protected givenUp(wait: Wait, error: BusError): void {
-    this.#inFlight.delete(wait.ctx.correlation ?? '');
     if (error.code === 'SEND_TIMEOUT') {
       // One that waited behind a slow step says nothing about the endpoint.
       if (wait.slot.offered) this.keeper.timedOut(error);
@@ -107,7 +109,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
   }
 
   protected override answered(): Promise<unknown> {
-    return Promise.allSettled([...this.#inFlight.values()].map(({ promise }) => promise));
+    return Promise.allSettled(this.#inFlight.values().map(({ promise }) => promise));
   }
 
   /** A new socket is a new requester: what is in flight would be answered to the old one. */

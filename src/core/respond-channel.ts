@@ -5,6 +5,7 @@
  *     packet -> bounded queue -> limit, admit -> chain -> order of its topic -> handler -> reply chain -> the peer's queue
  */
 import { Admissions } from './admissions.ts';
+import { ChurningMap } from './churning-map.ts';
 import { BusError } from './errors.ts';
 import { letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
@@ -32,7 +33,7 @@ export class RespondChannel {
   readonly replies: Replies;
   readonly #kernel: Kernel;
   readonly #fallback: AnyHandler | undefined;
-  readonly #calls = new Map<string, RespondCall>();
+  readonly #calls = new ChurningMap<RespondCall>();
   readonly #admissions: Admissions;
   #closing = false;
 

@@ -48,6 +48,9 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
     onGivenUp: (wait, error) => {
       this.givenUp(wait, error);
     },
+    onEnded: (wait) => {
+      this.ended(wait);
+    },
     // Nobody waits for it any more: from here on it is the channel's.
     onQueued: (slot) => {
       slot.owner = this;
@@ -117,6 +120,11 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 
   /** A wait ended without success. */
   protected abstract givenUp(wait: Wait, error: BusError): void;
+
+  /** A wait is over, in whatever way. */
+  protected ended(_wait: Wait): void {
+    // Nothing to forget.
+  }
 
   /** Whether a link that timed out may be replaced: not while that would cost what it has accepted. */
   protected abstract mayReplace(): boolean;

@@ -16,6 +16,8 @@ export interface WaitHooks {
   now(): number;
   /** The wait was ended by its deadline or its caller. */
   onGivenUp(wait: Wait, error: BusError): void;
+  /** It is over, in whatever way. */
+  onEnded(wait: Wait): void;
   /** The slot is the channel's now: nobody waits any more (published and queued). */
   onQueued(slot: Slot): void;
   /** The slot is about to be encoded. */
@@ -83,6 +85,7 @@ export class Wait implements SlotOwner, PendingCall {
     if (this.#done) return;
     this.#done = true;
     this.ctx.giveUp = undefined;
+    this.#hooks.onEnded(this);
     this.#resolve();
   }
 
@@ -90,6 +93,7 @@ export class Wait implements SlotOwner, PendingCall {
     if (this.#done) return;
     this.#done = true;
     this.ctx.giveUp = undefined;
+    this.#hooks.onEnded(this);
     this.#reject(error);
   }
 }

@@ -3,8 +3,8 @@
  *
  *     reserve (at the call) -> fill (at the end of the chain) -> queue -> packet -> sink
  *
- * - A packet takes what is queued when it is made: until the end of the current turn of the event loop, or about
- *   {@link PACK_BYTES}, or while an earlier packet is not taken yet. There is no timer, so a lone message leaves at once.
+ * - A packet takes what is queued when it is made: until the end of the current turn of the event loop, or until it is full (about
+ *   {@link PACK_BYTES}, or `maxRecords`), or while an earlier packet is not taken yet. There is no timer, so a lone message leaves at once.
  * - A sequence is used up only when the sink has taken the packet: what is given up leaves no gap.
  */
 import type { Clock } from './clock.ts';
@@ -22,7 +22,7 @@ export const PACK_BYTES = 32_768;
 /** After this many accepted messages in one turn of the event loop a caller waits for the next: timers and sockets get theirs. */
 const MESSAGES_PER_TURN = 512;
 
-/** After this many packets the writer lets the event loop turn. */
+/** After this many packets, in one go or one by one, the writer lets the event loop turn. */
 const PACKETS_PER_TURN = 64;
 
 /** How often a sink that has no room is asked again, in milliseconds, once asking at the next turn did not help. */
@@ -49,6 +49,8 @@ export class Writer extends Outbox {
   #draining = false;
   #scheduled = false;
   #turnCount = 0;
+  /** Packets that left in this turn because they were full. */
+  #fullPackets = 0;
   #turn: Promise<void> | undefined;
 
   constructor(options: WriterOptions, streams: Streams) {
@@ -74,12 +76,20 @@ export class Writer extends Outbox {
   }
 
   protected onWork(): void {
-    if (this.queuedBytes >= PACK_BYTES && !this.#draining) void this.#drain(false);
-    else this.#schedule();
+    const mayLeave = this.#isFull && !this.#draining && this.#fullPackets < PACKETS_PER_TURN;
+    // Also where a packet leaves: the next turn is to come, whatever the caller does in this one.
+    if (!mayLeave || this.#fullPackets++ === 0) this.#schedule();
+    if (mayLeave) void this.#drain(false);
   }
 
   protected onWorkLater(): void {
     this.#schedule();
+  }
+
+  /** What is queued fills a packet. Where each record is a packet of its own, they leave with what else was sent in the turn. */
+  get #isFull(): boolean {
+    const { maxRecords } = this.#options;
+    return this.queuedBytes >= PACK_BYTES || (maxRecords > 1 && this.queued >= maxRecords);
   }
 
   #schedule(): void {
@@ -88,6 +98,7 @@ export class Writer extends Outbox {
     setImmediate(() => {
       this.#scheduled = false;
       this.#turnCount = 0;
+      this.#fullPackets = 0;
       this.#turn = undefined;
       if (!this.#draining) void this.#drain(true);
     });
@@ -103,7 +114,7 @@ export class Writer extends Outbox {
     let packets = 0;
     let worked = true;
     try {
-      while (worked && (due > 0 || this.queuedBytes >= PACK_BYTES)) {
+      while (worked && (due > 0 || this.#isFull)) {
         worked = false;
         for (const [key, lane] of this.lanes) {
           const sink = this.#sink;

@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { fullJitter } from '../core/backoff.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Operation } from '../core/counters.ts';
+import { DONE } from '../core/done.ts';
 import { BusError, errorType, messageOf } from '../core/errors.ts';
 import type { MessagePattern } from '../core/kinds.ts';
 import type { Middleware, MiddlewareHost, Next } from '../core/middleware.ts';
@@ -86,24 +87,37 @@ export function retry(options: RetryOptions = {}): Middleware {
       addSpanEvent(ctx, SPAN_EVENTS.retry, { [ATTR.attempt]: attempt, [ATTR.errorType]: type });
   };
 
-  const repeat = async (ctx: Context, next: Next, limits: AttemptLimits): Promise<void> => {
+  const count = (ctx: Context, attempt: number): void => {
+    if (ctx.direction === 'send') ctx.attempt = attempt;
+    else ctx.delivery = attempt;
+  };
+
+  const repeat = async (ctx: Context, next: Next, limits: AttemptLimits, first: unknown): Promise<void> => {
+    let failure = first;
     for (let attempt = 1; ; attempt++) {
-      if (ctx.direction === 'send') ctx.attempt = attempt;
-      else ctx.delivery = attempt;
+      await prepare(ctx, attempt, limits, failure);
+      count(ctx, attempt + 1);
       try {
         await next();
         return;
       } catch (error) {
-        await prepare(ctx, attempt, limits, error);
+        failure = error;
       }
     }
+  };
+
+  /** Most messages take one attempt, which is to cost little. */
+  const attempt = (ctx: Context, next: Next, limits: AttemptLimits): Promise<void> => {
+    count(ctx, 1);
+    const running = next();
+    return running === DONE ? DONE : running.catch((error: unknown) => repeat(ctx, next, limits, error));
   };
 
   const send = (ctx: SendContext, next: Next): Promise<void> => {
     budget?.earn(ctx.endpoint, clock.now());
     // Before the first attempt: a receiver could not tell afterwards that the second is the same message.
     if (ctx.idempotent && !ctx.headers.has('message-id')) ctx.headers.set('message-id', newId());
-    return repeat(ctx, next, sending);
+    return attempt(ctx, next, sending);
   };
 
   return {
@@ -125,7 +139,7 @@ export function retry(options: RetryOptions = {}): Middleware {
     send: (ctx, next) => (isRepeatable(ctx) ? send(ctx, next) : next()),
     ...(handling === undefined
       ? {}
-      : { receive: (ctx, next) => (isRepeatable(ctx) ? repeat(ctx, next, handling) : next()) }),
+      : { receive: (ctx, next) => (isRepeatable(ctx) ? attempt(ctx, next, handling) : next()) }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Endpoints, MessageBusConfig } from 'tracebus';
 import { TOPIC, TOPICS_PREFIX } from '../../body.ts';
 import type { Spec } from '../../load.ts';
 import { AUDIENCE, securedTransport, securingStep } from '../secured.ts';
-import type { System } from '../system.ts';
+import type { Sender, System } from '../system.ts';
 
 /** Bodies that are bytes already. */
 const asTheyAre: Codec = {
@@ -14,6 +14,12 @@ const asTheyAre: Codec = {
   encode: (value) => value as Uint8Array,
   decode: (bytes) => bytes,
 };
+
+/** Messages that wait, unless a bus is told otherwise. */
+const DEFAULT_HWM = 1000;
+const ORDER_TOPIC_HWM = 16_384;
+/** As many as with Redis. */
+const MOST_OUTSTANDING = 1000;
 
 const ANY_PORT = { bind: 'tcp://127.0.0.1:*' };
 
@@ -28,6 +34,9 @@ function busOf({ load, variant }: Spec, endpoints: Endpoints): MessageBus {
     ...(step !== undefined && { audience: AUDIENCE }),
     ...(order !== undefined && { order }),
     ...(pack !== undefined && { pack }),
+    ...(load.inFlight >= DEFAULT_HWM && { hwmInbound: 2 * load.inFlight, hwmOutbound: 2 * load.inFlight }),
+    // Topics at random pack when many wait: with the default there is one message of each of 1,000 topics in the queue.
+    ...(order === 'topic' && { hwmOutbound: ORDER_TOPIC_HWM }),
     ...(load.body === 'bytes' && { serializer: asTheyAre }),
   };
   const bus = new MessageBus('bench', config);
@@ -44,6 +53,21 @@ function busOf({ load, variant }: Spec, endpoints: Endpoints): MessageBus {
   return bus;
 }
 
+/** Pushes that are not awaited one by one, so that they can share packets. */
+function outstanding(bus: MessageBus): Pick<Sender, 'flush' | 'send'> {
+  const pushes: Promise<void>[] = [];
+  const settled = async (): Promise<void> => {
+    await Promise.all(pushes.splice(0));
+  };
+  return {
+    send: (topic, body) => {
+      pushes.push(bus.push(topic, body));
+      return pushes.length < MOST_OUTSTANDING ? undefined : settled();
+    },
+    flush: settled,
+  };
+}
+
 const addressOf = (bus: MessageBus): string => bus.describe().links[0]?.address ?? '';
 
 export const system: System = {
@@ -55,6 +79,7 @@ export const system: System = {
       address: pushes ? '' : addressOf(bus),
       send: pushes ? (topic, body) => bus.push(topic, body) : (topic, body) => bus.publish(topic, body),
       flush: () => Promise.resolve(),
+      ...(spec.variant.pack !== undefined && outstanding(bus)),
       close: () => bus.close(),
     };
   },
