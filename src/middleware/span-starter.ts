@@ -1,6 +1,6 @@
 /** Starts the span of a message from what all messages of its endpoint and destination have in common. */
 import { INVALID_TRACEID, SpanKind, diag } from '@opentelemetry/api';
-import type { Attributes, Context, HrTime, Link, Span, Tracer } from '@opentelemetry/api';
+import type { Attributes, Context, HrTime, Link, Span } from '@opentelemetry/api';
 import type { ReceiveContext } from '../core/receive-context.ts';
 import { SPANS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
@@ -8,6 +8,7 @@ import type { SendContext } from '../core/send-context.ts';
 import { DestinationCache } from './destination-cache.ts';
 import { receivedDestination, spanTemplate } from './message-attributes.ts';
 import type { SpanTemplate } from './message-attributes.ts';
+import type { SpanMaker } from './tracer-presence.ts';
 
 const NO_LINKS: Link[] = [];
 
@@ -22,10 +23,10 @@ export interface SpanInit {
 
 /** See the head of this file. */
 export class SpanStarter {
-  readonly #tracer: Tracer;
+  readonly #tracer: SpanMaker;
   readonly #templates: Readonly<Record<SpanKey, DestinationCache<SpanTemplate>>>;
 
-  constructor(tracer: Tracer, system: string) {
+  constructor(tracer: SpanMaker, system: string) {
     const cache = (key: SpanKey) =>
       new DestinationCache((endpoint, destination) => spanTemplate(key, system, endpoint, destination));
     this.#tracer = tracer;

@@ -13,15 +13,14 @@
  *     message-span.ts   the life of one recorded span       rejected-spans.ts  messages dropped before this step
  *     trace-headers.ts  contexts in headers                 trace-hooks.ts     what the application adds
  */
-import { propagation, trace as api } from '@opentelemetry/api';
+import { propagation } from '@opentelemetry/api';
 import { BusError } from '../core/errors.ts';
 import type { Middleware } from '../core/middleware.ts';
-import { SCHEMA_URL, SCOPE_NAME } from '../core/semconv.ts';
 import { spanKeyOf } from './message-attributes.ts';
 import { TraceHeaders } from './trace-headers.ts';
 import { checkTraceOptions } from './trace-options.ts';
 import type { TraceOptions } from './trace-options.ts';
-import { hasPropagator, hasTracer } from './tracer-presence.ts';
+import { hasPropagator, LateTracer } from './tracer-presence.ts';
 import { Tracing } from './tracing.ts';
 
 export type { TraceOptions } from './trace-options.ts';
@@ -64,14 +63,9 @@ export function trace(options: TraceOptions = {}): Middleware {
         throw new BusError('INVALID_PIPELINE', 'one trace() is used by two buses', { hint: 'Make one for each bus.' });
       }
       // Not before the bus starts: an application may start its SDK after it has built the bus.
-      const provider = tracerProvider ?? api.getTracerProvider();
-      const tracer = provider.getTracer(SCOPE_NAME, undefined, { schemaUrl: SCHEMA_URL });
-      // An SDK may come later still, and then it stays.
-      let isLive = tracerProvider !== undefined || propagator !== propagation;
-      const isIdle = (): boolean => {
-        isLive ||= hasTracer(provider);
-        return !isLive && !hasPropagator();
-      };
+      const tracer = new LateTracer(tracerProvider);
+      const ownPropagator = propagator !== propagation;
+      const isIdle = (): boolean => !tracer.isLive && !ownPropagator && !hasPropagator();
       const tracing = new Tracing(tracer, new TraceHeaders(propagator, baggage), options, host);
       const unlisten = host.onFailure((failure) => {
         if (!isIdle()) tracing.failed(failure);

@@ -1,6 +1,6 @@
 /** What `trace` does to messages once its bus has started; the why is at the head of trace.ts. */
 import { ROOT_CONTEXT, TraceFlags, context, isSpanContextValid, trace as api } from '@opentelemetry/api';
-import type { Span, SpanContext, Tracer } from '@opentelemetry/api';
+import type { Span, SpanContext } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
 import type { MiddlewareHost, Next } from '../core/middleware.ts';
@@ -18,6 +18,7 @@ import { RunningTime, hrTime } from './span-times.ts';
 import type { TraceHeaders } from './trace-headers.ts';
 import { TraceHooks } from './trace-hooks.ts';
 import type { TraceOptions } from './trace-options.ts';
+import type { SpanMaker } from './tracer-presence.ts';
 
 /** See the head of this file. */
 export class Tracing {
@@ -31,7 +32,7 @@ export class Tracing {
   /** Spans that have not ended. */
   readonly #open = new Roster<MessageSpan>();
 
-  constructor(tracer: Tracer, headers: TraceHeaders, options: TraceOptions, host: MiddlewareHost) {
+  constructor(tracer: SpanMaker, headers: TraceHeaders, options: TraceOptions, host: MiddlewareHost) {
     const { link = false, unsampled = 'follow' } = options;
     this.#headers = headers;
     this.#hooks = new TraceHooks(options, host.logger);
