@@ -7,6 +7,7 @@
  * On the hot path the pieces that repeat are encoded once and kept; what is left is a few copies into one scratch buffer.
  */
 import type { MessagePattern } from '../core/kinds.ts';
+import { writeU32 } from '../core/packet-numbers.ts';
 
 /** The numbers of the patterns in signatures and additional data. A cancel is a request's, an error reply a reply. */
 export const PATTERN_NUMBERS: Readonly<Record<MessagePattern, number>> = { publish: 1, push: 2, request: 3, reply: 4 };
@@ -79,14 +80,15 @@ export class PaeWriter {
   }
 
   piece(bytes: Uint8Array): this {
-    this.#length = this.#scratch.writeUInt32BE(bytes.length, this.#length);
+    writeU32(this.#scratch, bytes.length, this.#length);
+    this.#length += 4;
     return this.raw(bytes);
   }
 
   text(text: string): this {
     const start = this.#length + 4;
     const written = this.#scratch.write(text, start, 'utf8');
-    this.#scratch.writeUInt32BE(written, this.#length);
+    writeU32(this.#scratch, written, this.#length);
     this.#length = start + written;
     return this;
   }
@@ -103,7 +105,8 @@ export class PaeWriter {
 
   /** The length alone, of a piece that does not fit. */
   length(bytes: number): this {
-    this.#length = this.#scratch.writeUInt32BE(bytes, this.#length);
+    writeU32(this.#scratch, bytes, this.#length);
+    this.#length += 4;
     return this;
   }
 
@@ -114,8 +117,9 @@ export class PaeWriter {
 
 /** A safe integer as eight bytes: a BigInt would cost an allocation. Answers where the next byte goes. */
 export function writeU64(bytes: Buffer, value: number, at: number): number {
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-  return bytes.writeUInt32BE(value >>> 0, at + 4);
+  writeU32(bytes, Math.floor(value / 0x1_0000_0000), at);
+  writeU32(bytes, value, at + 4);
+  return at + 8;
 }
 
 /** Eight bytes as a number, or undefined over 2^53 - 1. */

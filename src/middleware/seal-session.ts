@@ -21,6 +21,7 @@ const CIPHER = 'aes-256-gcm';
 const PIECES = 8;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
+const TAG = { authTagLength: TAG_BYTES };
 
 /** What is authenticated beside the payload. */
 export interface Associated {
@@ -67,7 +68,7 @@ export class SealSession {
     const sealed = Buffer.allocUnsafe(head.length + 8 + payload.length + TAG_BYTES);
     sealed.set(head);
     const ciphertextAt = writeU64(sealed, counter, head.length);
-    const cipher = createCipheriv(CIPHER, this.#key, nonceOf(counter), { authTagLength: TAG_BYTES });
+    const cipher = createCipheriv(CIPHER, this.#key, nonceOf(counter), TAG);
     cipher.setAAD(this.#aad(associated));
     sealed.set(cipher.update(payload), ciphertextAt);
     cipher.final();
@@ -78,7 +79,7 @@ export class SealSession {
   /** The plain payload, or undefined when it is not authentic; nothing of it is given out before that is known. */
   open(counter: number, ciphertext: Buffer, tag: Buffer, associated: Associated): Buffer | undefined {
     // Without the length Node 20 takes tags of 4 bytes, which can be guessed.
-    const decipher = createDecipheriv(CIPHER, this.#key, nonceOf(counter), { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv(CIPHER, this.#key, nonceOf(counter), TAG);
     decipher.setAAD(this.#aad(associated));
     try {
       decipher.setAuthTag(tag);
