@@ -92,8 +92,10 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     return wait.promise;
   }
 
-  protected override ended({ ctx }: Wait): void {
-    this.#inFlight.delete(ctx.correlation ?? '');
+  protected override ended(wait: Wait): void {
+    const correlation = wait.ctx.correlation ?? '';
+    // Another attempt of the same call may be in flight under it.
+    if (this.#inFlight.get(correlation) === wait) this.#inFlight.delete(correlation);
   }
 
   protected givenUp(wait: Wait, error: BusError): void {

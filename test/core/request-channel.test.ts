@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Counters } from '../../src/core/counters.ts';
 import { BusError } from '../../src/core/errors.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
+import { retry } from '../../src/middleware/retry.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { until } from '../transports/conformance/waiting.ts';
@@ -104,6 +105,35 @@ test('a time-out opens the cool-down only when nothing at all arrived from the e
   await clock.pass(120);
   assert.equal(await again, 'REQUEST_TIMEOUT');
   assert.equal(bus.stats().cooling_down, 1, 'this time there was not a word');
+});
+
+test('an earlier attempt whose reply comes through late takes nothing from the one that is in flight', async (t) => {
+  const [failFirst, firstReply, secondAnswer] = [deferred<never>(), deferred(), deferred<string>()];
+  let [sent, received, asked] = [0, 0, 0];
+  // Gives the first attempt up without waiting for it, and holds up its reply.
+  const impatient: Middleware = {
+    name: 'impatient',
+    stage: 'payload',
+    send: (ctx, next) => {
+      if (ctx.kind !== 'request' || ++sent > 1) return next();
+      next().catch(() => undefined);
+      return failFirst.promise;
+    },
+    receive: async (ctx, next) => {
+      if (ctx.kind === 'reply' && ++received === 1) await firstReply.promise;
+      await next();
+    },
+  };
+  const { bus } = memoryBus(t, { stack: [retry({ baseMs: 0, retryIf: () => true }), serialize(), impatient] });
+  bus.respond('state', () => (++asked === 1 ? 'first' : secondAnswer.promise));
+  const call = bus.request('state', 1, { idempotent: true });
+  await until(() => received === 1, 'the reply to the first attempt');
+  failFirst.reject(new BusError('PEER_GONE', 'given up'));
+  await until(() => asked === 2, 'the second attempt');
+  firstReply.resolve();
+  await turns(10);
+  secondAnswer.resolve('second');
+  assert.equal(await call, 'second');
 });
 
 test('a late reply reaches nobody: it is counted and dropped, and is no error', async (t) => {
