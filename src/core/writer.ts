@@ -76,10 +76,11 @@ export class Writer extends Outbox {
   }
 
   protected onWork(): void {
-    const mayLeave = this.#isFull && !this.#draining && this.#fullPackets < PACKETS_PER_TURN;
     // Also where a packet leaves: the next turn is to come, whatever the caller does in this one.
-    if (!mayLeave || this.#fullPackets++ === 0) this.#schedule();
-    if (mayLeave) void this.#drain(false);
+    this.#schedule();
+    if (!this.#isFull || this.#draining || this.#fullPackets >= PACKETS_PER_TURN) return;
+    this.#fullPackets++;
+    void this.#drain(false);
   }
 
   protected onWorkLater(): void {

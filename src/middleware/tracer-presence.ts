@@ -17,13 +17,12 @@ export type SpanMaker = Pick<Tracer, 'startSpan'>;
  * there is an SDK.
  */
 export class LateTracer implements SpanMaker {
-  readonly #given: TracerProvider | undefined;
   #provider: TracerProvider;
   #tracer: Tracer;
-  #isLive = false;
+  #isLive: boolean;
 
   constructor(given: TracerProvider | undefined) {
-    this.#given = given;
+    this.#isLive = given !== undefined;
     this.#provider = given ?? api.getTracerProvider();
     this.#tracer = tracerOf(this.#provider);
   }
@@ -31,12 +30,12 @@ export class LateTracer implements SpanMaker {
   /** False while no SDK is registered; one that has come stays. */
   get isLive(): boolean {
     if (this.#isLive) return true;
-    const provider = this.#given ?? api.getTracerProvider();
+    const provider = api.getTracerProvider();
     if (provider !== this.#provider) {
       this.#provider = provider;
       this.#tracer = tracerOf(provider);
     }
-    this.#isLive = this.#given !== undefined || hasTracer(provider);
+    this.#isLive = hasTracer(provider);
     return this.#isLive;
   }
 
