@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { endWithUs } from '../children.ts';
-import { freePort } from '../free-port.ts';
+import { freePorts } from '../../scripts/backends/ports.ts';
 import type { Program } from './programs.ts';
 
 /** A program that listens. */
@@ -22,7 +22,7 @@ const NATS_CONFIG = `max_payload: 8MB\nmax_pending: 1GB\nwrite_deadline: "60s"\n
 const REDIS_OPTIONS = ['--save', '', '--appendonly', 'no', '--client-output-buffer-limit', 'pubsub 0 0 0'];
 
 export async function startNats(file: string): Promise<Broker> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(path.join(tmpdir(), 'tracebus-bench-'));
   const config = path.join(folder, 'nats.conf');
   writeFileSync(config, NATS_CONFIG);
@@ -31,7 +31,7 @@ export async function startNats(file: string): Promise<Broker> {
 }
 
 export async function startRedis(program: Program): Promise<Broker> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(path.join(tmpdir(), 'tracebus-bench-'));
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, ...REDIS_OPTIONS];
   return start(program, args, { port, scheme: 'redis', folder });

@@ -7,10 +7,11 @@ export function expectSafe(name: string, value: number, room: number): void {
   throw new RangeError(`Expected \`${name}\` to be a safe integer from 0, got ${String(value)}`);
 }
 
-/** As two halves: a BigInt would cost an allocation. */
-export function writeU64(bytes: Buffer, value: number, at: number): void {
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-  bytes.writeUInt32BE(value >>> 0, at + 4);
+/** As two halves: a BigInt would cost an allocation. Answers where the next byte goes. */
+export function writeU64(bytes: Buffer, value: number, at: number): number {
+  writeU32(bytes, Math.floor(value / 0x1_0000_0000), at);
+  writeU32(bytes, value, at + 4);
+  return at + 8;
 }
 
 /** @throws PacketError over 2^53 - 1 */

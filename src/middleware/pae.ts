@@ -7,7 +7,7 @@
  * On the hot path the pieces that repeat are encoded once and kept; what is left is a few copies into one scratch buffer.
  */
 import type { MessagePattern } from '../core/kinds.ts';
-import { writeU32 } from '../core/packet-numbers.ts';
+import { writeU32, writeU64 } from '../core/packet-numbers.ts';
 
 /** The numbers of the patterns in signatures and additional data. A cancel is a request's, an error reply a reply. */
 export const PATTERN_NUMBERS: Readonly<Record<MessagePattern, number>> = { publish: 1, push: 2, request: 3, reply: 4 };
@@ -80,9 +80,7 @@ export class PaeWriter {
   }
 
   piece(bytes: Uint8Array): this {
-    writeU32(this.#scratch, bytes.length, this.#length);
-    this.#length += 4;
-    return this.raw(bytes);
+    return this.length(bytes.length).raw(bytes);
   }
 
   text(text: string): this {
@@ -103,7 +101,7 @@ export class PaeWriter {
     return this.#length + 4 + bytes <= SCRATCH_BYTES;
   }
 
-  /** The length alone, of a piece that does not fit. */
+  /** The length of a piece alone. */
   length(bytes: number): this {
     writeU32(this.#scratch, bytes, this.#length);
     this.#length += 4;
@@ -113,13 +111,6 @@ export class PaeWriter {
   done(): Buffer {
     return this.#scratch.subarray(0, this.#length);
   }
-}
-
-/** A safe integer as eight bytes: a BigInt would cost an allocation. Answers where the next byte goes. */
-export function writeU64(bytes: Buffer, value: number, at: number): number {
-  writeU32(bytes, Math.floor(value / 0x1_0000_0000), at);
-  writeU32(bytes, value, at + 4);
-  return at + 8;
 }
 
 /** Eight bytes as a number, or undefined over 2^53 - 1. */

@@ -12,7 +12,8 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { MessagePattern } from '../core/kinds.ts';
-import { paeHead, paePiece, PaeWriter, writeU64 } from './pae.ts';
+import { writeU64 } from '../core/packet-numbers.ts';
+import { paeHead, paePiece, PaeWriter } from './pae.ts';
 import type { TopicPieces } from './pae.ts';
 import { COMMITMENT_BYTES, SALT_BYTES, sealedHead, SUITE, TAG_BYTES } from './sealed-payload.ts';
 

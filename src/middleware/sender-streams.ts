@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { SendContext } from '../core/send-context.ts';
-import { PATTERN_NUMBERS, writeU64 } from './pae.ts';
+import { writeU64 } from '../core/packet-numbers.ts';
+import { PATTERN_NUMBERS } from './pae.ts';
 import { NONCE_BYTES } from './signature-block.ts';
 
 /** Endpoints with streams of their own; beyond, they share those of the endpoint ''. */

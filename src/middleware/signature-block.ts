@@ -6,9 +6,10 @@
  * The nonce is 8 random bytes of the sender's stream and a u64 that counts its messages. Everything is big-endian. Nothing here is
  * trusted until the signature has been verified; reading allocates nothing that a length in the block could make large.
  */
+import { writeU64 } from '../core/packet-numbers.ts';
 import { KID_PATTERN } from './key.ts';
 import type { KeyAlgorithm } from './key.ts';
-import { readU64, writeU64 } from './pae.ts';
+import { readU64 } from './pae.ts';
 
 const VERSION = 1;
 export const NONCE_BYTES = 16;

@@ -1,5 +1,5 @@
 /** Moleculer over its TCP transporter, one action that answers with its parameters. The two nodes are told of each other: no discovery. */
-import { freePort } from '../../free-port.ts';
+import { freePorts } from '../../../scripts/backends/ports.ts';
 import type { Spec } from '../../load.ts';
 import { load } from '../packages.ts';
 import type { System } from '../system.ts';
@@ -45,7 +45,7 @@ export const system: System = {
   },
 
   async openResponder(spec) {
-    const [own, other] = [await freePort(), await freePort()];
+    const [own, other] = await freePorts(2);
     const address = `127.0.0.1:${String(own)}/responder,127.0.0.1:${String(other)}/requester`;
     const broker = brokerOf(spec, 'responder', address);
     broker.createService({ name: 'echo', actions: { same: ({ params }: { params: unknown }) => params } });
