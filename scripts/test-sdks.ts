@@ -51,7 +51,7 @@ function main(): void {
   const folder = path.join(cacheFolder(), 'tracebus', `sdk-3-${EXPERIMENTAL}-node-${NODE_VERSION}`);
   const node = install(folder);
   copyTests(folder);
-  const isGreenThere = runTests(folder, node, sdkVersion(folder));
+  const isGreenThere = runTests(folder, node, sdkVersion(folder)) && startsInstalled(folder, node);
   if (!isGreenHere || !isGreenThere) process.exitCode = 1;
 }
 
@@ -116,20 +116,11 @@ function pack(folder: string): string {
   return name;
 }
 
-/** The tests of this checkout, and as the `src` that they import the code of the installed package. */
+/** The tests of this checkout and the sources that they import; what imports `tracebus` by its name gets the installed package. */
 function copyTests(folder: string): void {
-  for (const name of TEST_FOLDERS) {
+  for (const name of [...TEST_FOLDERS, 'src']) {
     rmSync(path.join(folder, name), { recursive: true, force: true });
     cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
-  }
-  const code = path.join(folder, 'node_modules', 'tracebus', 'dist');
-  const target = path.join(folder, 'src');
-  rmSync(target, { recursive: true, force: true });
-  for (const file of readdirSync(code, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.js')) continue;
-    const copy = path.join(target, file.replace(/\.js$/, '.ts')); // JavaScript is TypeScript too; tsx finds it for `.js`
-    mkdirSync(path.dirname(copy), { recursive: true });
-    cpSync(path.join(code, file), copy);
   }
 }
 
@@ -147,6 +138,18 @@ function runTests(folder: string, node: string, version: string): boolean {
     stdio: 'inherit',
   });
   if (signal !== null) console.error(`The test runner was ended by ${signal}.`);
+  return status === 0;
+}
+
+/** The tests run the sources; this starts the telemetry of the installed package. */
+function startsInstalled(folder: string, node: string): boolean {
+  const program = `
+    import { startTelemetry } from 'tracebus/telemetry';
+    const telemetry = await startTelemetry({ serviceName: 'installed', otlp: false, prometheus: { port: 0 } });
+    console.log('The installed package serves ' + telemetry.prometheusUrl);
+    await telemetry.shutdown();
+  `;
+  const { status } = spawnSync(node, ['--input-type=module', '--eval', program], { cwd: folder, stdio: 'inherit' });
   return status === 0;
 }
 

@@ -43,8 +43,8 @@ export class MessageHeaders {
 
   /** Headers from a plain object's own properties, or a copy of other headers; none from undefined. */
   static from(init: HeadersInit | undefined): MessageHeaders {
-    if (init instanceof MessageHeaders) return init.clone();
-    const headers = new MessageHeaders();
+    if (isHeaders(init)) return init.clone();
+    const headers = noHeaders();
     if (init === undefined) return headers;
     for (const name of Object.keys(init)) headers.set(name, init[name] as HeaderValue);
     return headers;
@@ -52,7 +52,7 @@ export class MessageHeaders {
 
   /** Headers from the block in `bytes[start, end)`, which the packet decoder has checked; decoded at the first access. */
   static fromBlock(bytes: Uint8Array, start = 0, end: number = bytes.length): MessageHeaders {
-    const headers = new MessageHeaders();
+    const headers = noHeaders();
     if (end - start > 1) {
       headers.#block = bytes;
       headers.#start = start;
@@ -150,7 +150,7 @@ export class MessageHeaders {
 
   /** A copy that can be changed, also of frozen headers; byte values are shared. */
   clone(): MessageHeaders {
-    const copy = new MessageHeaders();
+    const copy = noHeaders();
     // What has been decoded needs its block no more, and a copy must not keep a packet alive.
     if (this.#names === undefined) {
       copy.#block = this.#block;
@@ -198,6 +198,16 @@ export class MessageHeaders {
       },
     );
   }
+}
+
+// The class does not name itself: the bundler would give it another name inside, and `console.log` shows that one.
+
+function noHeaders(): MessageHeaders {
+  return new MessageHeaders();
+}
+
+function isHeaders(init: HeadersInit | undefined): init is MessageHeaders {
+  return init instanceof MessageHeaders;
 }
 
 /** The header block of a record: a shared byte array when there are no headers, which must not be written to. */

@@ -123,7 +123,7 @@ class ZapHandler {
       });
     }
     place.wasOpen = true;
-    return new ZapHandler(socket, place, spec);
+    return new this(socket, place, spec);
   }
 
   async close(): Promise<void> {
