@@ -39,7 +39,7 @@ export interface LogsOptions {
  * import { memory } from 'tracebus/memory';
  * import { logs, serialize } from 'tracebus/middleware';
  *
- * const bus = new Bus('prices', { transport: memory() }).use(logs({ level: 'error' })).use(serialize());
+ * const bus = new Bus({ serviceName: 'prices', transport: memory() }).use(logs({ level: 'error' })).use(serialize());
  * ```
  */
 export function logs(options: LogsOptions = {}): Middleware {

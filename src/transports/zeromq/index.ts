@@ -40,7 +40,7 @@ export interface ZeromqTransport extends Transport {
  * import { Bus } from 'tracebus/core';
  * import { zeromq } from 'tracebus/zeromq';
  *
- * const bus = new Bus({ name: 'prices', transport: zeromq({ reconnectMaxMs: 2000 }) });
+ * const bus = new Bus({ serviceName: 'prices', transport: zeromq({ reconnectMaxMs: 2000 }) });
  * await bus.close();
  * ```
  */
