@@ -37,8 +37,12 @@ for (const kind of Object.values(KIND_NUMBERS)) bareBlocks[kind] = Buffer.from([
 
 const HALF_SURROGATE_PAIR = /\p{Surrogate}/u;
 
-/** Blocks are built here, at their largest, and copied out at their size. Nothing in between yields. */
-const scratch = Buffer.allocUnsafeSlow(MAX_HEADER_BLOCK_BYTES);
+/** Blocks are built one behind the other in a slab with room for the largest, and never moved: a copy would cost as much as the rest. */
+const SLAB_BYTES = 4 * MAX_HEADER_BLOCK_BYTES;
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let free = 0;
+/** Where the block in hand has to end. Nothing yields while one is built. */
+let limit = MAX_HEADER_BLOCK_BYTES;
 
 /** The block of a record without headers: one shared byte array per kind, never to be written to. */
 export function bareHeaderBlock(kind: number): Uint8Array {
@@ -48,26 +52,34 @@ export function bareHeaderBlock(kind: number): Uint8Array {
   return block;
 }
 
-/** Encodes parallel lists of names and values; throws INVALID_HEADER when they do not fit. */
-export function encodeHeaderEntries(
-  kind: number,
-  names: readonly string[],
-  values: readonly HeaderValue[],
-): Uint8Array {
+/** Parallel lists, of which the first `count` count. */
+export interface HeaderEntries {
+  readonly names: readonly string[];
+  readonly values: readonly HeaderValue[];
+  readonly count: number;
+}
+
+/** Encodes names and values; throws INVALID_HEADER when they do not fit. */
+export function encodeHeaderEntries(kind: number, { names, values, count }: HeaderEntries): Uint8Array {
   const bare = bareHeaderBlock(kind);
-  if (names.length === 0) return bare;
-  scratch[0] = kind;
-  let position = 1;
+  if (count === 0) return bare;
+  if (free + MAX_HEADER_BLOCK_BYTES > SLAB_BYTES) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    free = 0;
+  }
+  limit = free + MAX_HEADER_BLOCK_BYTES;
+  let position = free;
+  slab[position++] = kind;
   let signature: HeaderValue | undefined;
-  for (let index = 0; index < names.length; index++) {
+  for (let index = 0; index < count; index++) {
     const name = names[index] ?? '';
     const value = values[index] ?? '';
     if (name === 'signature') signature = value;
     else position = writeEntry(name, value, position);
   }
   if (signature !== undefined) position = writeEntry('signature', signature, position);
-  const block = Buffer.allocUnsafe(position);
-  scratch.copy(block, 0, 0, position);
+  const block = slab.subarray(free, position);
+  free = position;
   return block;
 }
 
@@ -75,35 +87,35 @@ function writeEntry(name: string, value: HeaderValue, start: number): number {
   const id = HEADER_ID_BY_NAME.get(name);
   let position = start;
   // A name of one's own: two bytes more, and at most 64 of its own; the value's length takes two.
-  if (position + (id === undefined ? name.length + 4 : 3) > MAX_HEADER_BLOCK_BYTES) throw tooLarge(name);
+  if (position + (id === undefined ? name.length + 4 : 3) > limit) throw tooLarge(name);
   if (id === undefined) {
-    scratch[position++] = 0;
-    scratch[position++] = name.length;
-    for (let index = 0; index < name.length; index++) scratch[position++] = name.charCodeAt(index);
+    slab[position++] = 0;
+    slab[position++] = name.length;
+    for (let index = 0; index < name.length; index++) slab[position++] = name.charCodeAt(index);
   } else {
-    scratch[position++] = id;
+    slab[position++] = id;
   }
   const valueStart = position + 2;
   const valueEnd = typeof value === 'string' ? writeText(name, value, valueStart) : writeBytes(name, value, valueStart);
   const length = (valueEnd - valueStart) | (typeof value === 'string' ? 0 : BYTES_VALUE_BIT);
-  scratch[position] = length >>> 8;
-  scratch[position + 1] = length;
+  slab[position] = length >>> 8;
+  slab[position + 1] = length;
   return valueEnd;
 }
 
 function writeText(name: string, text: string, start: number): number {
-  if (start + text.length > MAX_HEADER_BLOCK_BYTES) throw tooLarge(name);
+  if (start + text.length > limit) throw tooLarge(name);
   if (text.length <= SHORT_TEXT) {
     let index = 0;
     for (; index < text.length; index++) {
       const code = text.charCodeAt(index);
       if (code > 0x7f) break;
-      scratch[start + index] = code;
+      slab[start + index] = code;
     }
     if (index === text.length) return start + index;
-  } else if (start + text.length * 3 <= MAX_HEADER_BLOCK_BYTES) {
+  } else if (start + text.length * 3 <= limit) {
     // As many bytes as characters: all of it is ASCII.
-    const written = scratch.write(text, start, 'utf8');
+    const written = slab.write(text, start, 'utf8');
     if (written === text.length) return start + written;
   }
   // Half a surrogate pair has no UTF-8: it would arrive as another text than was sent.
@@ -112,13 +124,13 @@ function writeText(name: string, text: string, start: number): number {
       hint: 'Pass bytes for what is not text.',
     });
   }
-  if (start + Buffer.byteLength(text) > MAX_HEADER_BLOCK_BYTES) throw tooLarge(name);
-  return start + scratch.write(text, start, 'utf8');
+  if (start + Buffer.byteLength(text) > limit) throw tooLarge(name);
+  return start + slab.write(text, start, 'utf8');
 }
 
 function writeBytes(name: string, bytes: Uint8Array, start: number): number {
-  if (start + bytes.length > MAX_HEADER_BLOCK_BYTES) throw tooLarge(name);
-  scratch.set(bytes, start);
+  if (start + bytes.length > limit) throw tooLarge(name);
+  slab.set(bytes, start);
   return start + bytes.length;
 }
 

@@ -1,26 +1,24 @@
 /**
  * The headers of one message: a small ordered table of lower-case names.
  *
- * Two parallel lists, created with the first header, because most messages have none or a handful: a Map per message would
- * cost more than everything else in the packet code. What arrived stays encoded until somebody asks for a header.
+ * Two parallel lists, created with the first header and with room for a handful, because most messages have none or so many: a Map
+ * per message would cost more than everything else in the packet code, and an empty list makes room for seventeen at its first push.
+ * What arrived stays encoded until somebody asks for a header.
  * Headers freeze when they have been authenticated (encrypt, sign): from then on only the signature itself may be set.
  */
 
 import { BusError } from './errors.ts';
 import { bareHeaderBlock, decodeHeaderBlock, encodeHeaderEntries } from './header-block.ts';
 import type { HeaderValue } from './header-block.ts';
+import { expectHeader, invalidHeader } from './header-rules.ts';
 import { findHeader, unsignedHeaderBlock } from './header-scan.ts';
 import { KIND_NUMBERS } from './kinds.ts';
 import type { Kind } from './kinds.ts';
-import {
-  BYTES_HEADERS,
-  HEADER_ID_BY_NAME,
-  HEADER_NAME_PATTERN,
-  MAX_HEADER_BLOCK_BYTES,
-  MAX_HEADERS,
-} from './packet-layout.ts';
+import { HEADER_ID_BY_NAME, MAX_HEADERS } from './packet-layout.ts';
 
 export type { HeaderValue } from './header-block.ts';
+
+const NO_VALUES: HeaderValue[] = [];
 
 /** What headers can be made of: a plain object of names and values, or other headers. */
 export type HeadersInit = Readonly<Record<string, HeaderValue>> | MessageHeaders;
@@ -32,7 +30,9 @@ export type HeadersInit = Readonly<Record<string, HeaderValue>> | MessageHeaders
  */
 export class MessageHeaders {
   #names: string[] | undefined = undefined;
-  #values: HeaderValue[] | undefined = undefined;
+  #values: HeaderValue[] = NO_VALUES;
+  /** How many of both there are; what stands behind is room. */
+  #count = 0;
   /** Encoded headers, `#block[#start, #end)`; once `#names` is there they have been decoded. */
   #block: Uint8Array | undefined = undefined;
   #start = 0;
@@ -64,7 +64,8 @@ export class MessageHeaders {
 
   /** The number of headers. */
   get size(): number {
-    return this.#decoded()?.length ?? 0;
+    this.#decoded();
+    return this.#count;
   }
 
   /** Whether the headers are frozen. */
@@ -78,8 +79,8 @@ export class MessageHeaders {
       const id = HEADER_ID_BY_NAME.get(name);
       if (id !== undefined) return findHeader(id, this.#block, this.#start, this.#end);
     }
-    const index = this.#decoded()?.indexOf(name) ?? -1;
-    return index < 0 ? undefined : this.#values?.[index];
+    const index = this.#indexOf(name);
+    return index < 0 ? undefined : this.#values[index];
   }
 
   /** The value when it is text, else undefined. */
@@ -92,35 +93,39 @@ export class MessageHeaders {
   has(name: string): boolean {
     if (this.#names === undefined && this.#block !== undefined && HEADER_ID_BY_NAME.has(name))
       return this.get(name) !== undefined;
-    return this.#decoded()?.includes(name) ?? false;
+    return this.#indexOf(name) >= 0;
   }
 
   /** Sets a header, in its old place if it was there. */
   set(name: string, value: HeaderValue): this {
     this.#expectMutable(name);
     expectHeader(name, value);
-    const names = this.#decoded() ?? (this.#names = []);
-    const values = (this.#values ??= []);
-    const index = names.indexOf(name);
+    const names = this.#decoded() ?? this.#makeRoom();
+    const index = this.#indexOf(name);
     if (index >= 0) {
-      values[index] = value;
+      this.#values[index] = value;
       return this;
     }
-    if (names.length >= MAX_HEADERS) {
-      throw invalid(`Header "${name}" would be number ${String(MAX_HEADERS + 1)}`, 'Put what is large into the body.');
+    if (this.#count >= MAX_HEADERS) {
+      throw invalidHeader(
+        `Header "${name}" would be number ${String(MAX_HEADERS + 1)}`,
+        'Put what is large into the body.',
+      );
     }
-    names.push(name);
-    values.push(value);
+    names[this.#count] = name;
+    this.#values[this.#count] = value;
+    this.#count++;
     return this;
   }
 
   /** Removes a header; false if it was not there. */
   delete(name: string): boolean {
     this.#expectMutable(name);
-    const index = this.#decoded()?.indexOf(name) ?? -1;
+    const index = this.#indexOf(name);
     if (index < 0) return false;
     this.#names?.splice(index, 1);
-    this.#values?.splice(index, 1);
+    this.#values.splice(index, 1);
+    this.#count--;
     return true;
   }
 
@@ -133,7 +138,7 @@ export class MessageHeaders {
   /** Names and values in the order in which they were first set. */
   *entries(): IterableIterator<[name: string, value: HeaderValue]> {
     const names = this.#decoded() ?? [];
-    for (let index = 0; index < names.length; index++) yield [names[index] ?? '', this.#values?.[index] ?? ''];
+    for (let index = 0; index < this.#count; index++) yield [names[index] ?? '', this.#values[index] ?? ''];
   }
 
   /** The same as `entries()`. */
@@ -157,16 +162,20 @@ export class MessageHeaders {
       copy.#start = this.#start;
       copy.#end = this.#end;
     }
-    copy.#names = this.#names?.slice();
-    copy.#values = this.#values?.slice();
+    if (this.#names !== undefined) {
+      copy.#names = this.#names.slice();
+      copy.#values = this.#values.slice();
+      copy.#count = this.#count;
+    }
     return copy;
   }
 
   /** The header block of a record of this kind (its wire number), with the signature last; throws INVALID_HEADER over 16 KiB. */
   encode(kind: number): Uint8Array {
     const names = this.#decoded();
-    if (names === undefined || this.#values === undefined) return bareHeaderBlock(kind);
-    return encodeHeaderEntries(kind, names, this.#values);
+    return names === undefined
+      ? bareHeaderBlock(kind)
+      : encodeHeaderEntries(kind, { names, values: this.#values, count: this.#count });
   }
 
   /**
@@ -185,7 +194,19 @@ export class MessageHeaders {
     decodeHeaderBlock(this.#block.subarray(this.#start, this.#end), names, values);
     this.#names = names;
     this.#values = values;
+    this.#count = names.length;
     return names;
+  }
+
+  #makeRoom(): string[] {
+    this.#values = ['', '', '', '', '', ''];
+    return (this.#names = ['', '', '', '', '', '']);
+  }
+
+  /** Room has the name '', which is none. */
+  #indexOf(name: string): number {
+    const index = this.#decoded()?.indexOf(name) ?? -1;
+    return index < this.#count ? index : -1;
   }
 
   #expectMutable(name: string): void {
@@ -213,31 +234,4 @@ function isHeaders(init: HeadersInit | undefined): init is MessageHeaders {
 /** The header block of a record: a shared byte array when there are no headers, which must not be written to. */
 export function encodeHeaderBlock(kind: number, headers: MessageHeaders | undefined): Uint8Array {
   return headers === undefined ? bareHeaderBlock(kind) : headers.encode(kind);
-}
-
-function expectHeader(name: string, value: unknown): void {
-  const wellKnown = HEADER_ID_BY_NAME.has(name);
-  if (!wellKnown && !HEADER_NAME_PATTERN.test(name)) {
-    throw invalid(
-      `${JSON.stringify(name)} is not a header name`,
-      'Names are 1 to 64 of a-z, 0-9, ".", "_" and "-", in lower case, beginning with a letter or digit.',
-    );
-  }
-  const isText = typeof value === 'string';
-  if (!isText && !(value instanceof Uint8Array)) {
-    throw invalid(`The value of header "${name}" is neither text nor bytes`, 'Write numbers and dates as text.');
-  }
-  if (wellKnown && isText === BYTES_HEADERS.has(name)) {
-    throw invalid(`Header "${name}" takes ${isText ? 'bytes' : 'text'}`, 'Well-known headers have one type each.');
-  }
-  if (value.length > MAX_HEADER_BLOCK_BYTES) {
-    throw invalid(
-      `The value of header "${name}" exceeds ${String(MAX_HEADER_BLOCK_BYTES)} bytes`,
-      'Put what is large into the body.',
-    );
-  }
-}
-
-function invalid(what: string, hint: string): BusError {
-  return new BusError('INVALID_HEADER', what, { hint });
 }

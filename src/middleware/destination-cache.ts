@@ -13,6 +13,8 @@ export class DestinationCache<T> {
   readonly #make: (endpoint: string, destination: string | undefined) => T;
   readonly #endpoints = new Map<string, Map<string | undefined, T>>();
   #destinations = 0;
+  /** What was asked for last: most messages are about the same as the one before. */
+  #last: { readonly endpoint: string; readonly destination: string; readonly value: T } | undefined;
 
   constructor(make: (endpoint: string, destination: string | undefined) => T) {
     this.#make = make;
@@ -20,8 +22,12 @@ export class DestinationCache<T> {
 
   /** The value for this endpoint and destination, made when it is first asked for. */
   get(endpoint: string, destination: string): T {
+    const last = this.#last;
+    if (last?.destination === destination && last.endpoint === endpoint) return last.value;
     const values = this.#endpoints.get(endpoint);
-    return values?.get(destination) ?? this.#add(endpoint, destination, values);
+    const value = values?.get(destination) ?? this.#add(endpoint, destination, values);
+    this.#last = { endpoint, destination, value };
+    return value;
   }
 
   #add(endpoint: string, destination: string, known: Map<string | undefined, T> | undefined): T {

@@ -1,5 +1,5 @@
 /** What a log record says of a failure, and to which span it belongs. Nothing of bodies or headers is in it. */
-import { ROOT_CONTEXT, context, trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Attributes, Context } from '@opentelemetry/api';
 import { errorType, messageOf } from '../core/errors.ts';
 import { oneLine } from '../core/logger.ts';
@@ -77,7 +77,7 @@ export class FailureRecords {
 /** The context of the message's span. Never that of whoever happens to run: a message without a span has no trace. */
 function contextOf(ctx: Failure['context']): Context {
   if (ctx === undefined) return ROOT_CONTEXT;
-  if (ctx.direction === 'receive' && ctx.scope !== undefined) return ctx.run(() => context.active());
+  if (ctx.direction === 'receive' && ctx.scope !== undefined) return ctx.scope;
   if (ctx.span !== undefined) return trace.setSpan(ROOT_CONTEXT, ctx.span);
   return ctx.direction === 'send' ? contextOf(ctx.request) : ROOT_CONTEXT;
 }

@@ -78,11 +78,13 @@ export class MessageSpan implements CallWatcher {
     // What comes later has no span to be an event of.
     ctx.span = undefined;
     ctx.spanTime = undefined;
-    quietly(() => {
-      if (ctx.direction === 'send' && ctx.pattern !== 'request')
-        setMessageId(this.#span, ctx.headers.getText('message-id'));
+    if (ctx.direction === 'send' && ctx.pattern !== 'request')
+      setMessageId(this.#span, ctx.headers.getText('message-id'));
+    try {
       this.#span.end(now);
-    });
+    } catch (error) {
+      diag.error('tracebus: OpenTelemetry threw', error);
+    }
   }
 }
 
@@ -100,7 +102,12 @@ export function markFailed(span: Span, ctx: AnyContext, error: unknown, at: HrTi
 
 /** Plain peers give no id, and a sender knows one only where the caller or a step has set it. */
 export function setMessageId(span: Span, id: string | undefined): void {
-  if (id !== undefined && id !== '') span.setAttribute(ATTR.messageId, id);
+  if (id === undefined || id === '') return;
+  try {
+    span.setAttribute(ATTR.messageId, id);
+  } catch (error) {
+    diag.error('tracebus: OpenTelemetry threw', error);
+  }
 }
 
 /** Whether there is anything to record; an SDK that cannot say is left alone. */

@@ -7,7 +7,7 @@ import { ROOT_CONTEXT, diag, propagation } from '@opentelemetry/api';
 import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@opentelemetry/api';
 import type { MessageHeaders } from '../core/headers.ts';
 import { MAX_HEADER_BLOCK_BYTES, MAX_HEADERS } from '../core/packet-layout.ts';
-import { quietly } from './message-span.ts';
+import { LIGHT_ROOT } from './light-context.ts';
 
 /** What writes and reads trace headers: a propagator, or the API's `propagation`, which asks the global one. */
 export type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
@@ -49,19 +49,21 @@ export class TraceHeaders {
   /** Writes the context into the headers, if there is anything to write. */
   inject(active: Context, headers: MessageHeaders): void {
     if (active === ROOT_CONTEXT) return;
-    quietly(() => {
+    try {
       this.#propagator.inject(this.#allowed(active), headers, setter);
-    });
+    } catch (error) {
+      diag.error('tracebus: OpenTelemetry threw', error);
+    }
   }
 
   /** The context that the headers bring, and nothing of the receiver's own: a read loop runs in whatever started it. */
   extract(headers: MessageHeaders): Context {
     try {
-      const extracted = this.#propagator.extract(ROOT_CONTEXT, headers, getter);
+      const extracted = this.#propagator.extract(LIGHT_ROOT, headers, getter);
       if (typeof (extracted as Partial<Context> | undefined)?.getValue !== 'function') {
         throw new TypeError('the propagator answered no context');
       }
-      return this.#allowed(extracted);
+      return extracted === LIGHT_ROOT ? ROOT_CONTEXT : this.#allowed(extracted);
     } catch (error) {
       diag.error('tracebus: trace headers could not be read', error);
       return ROOT_CONTEXT;

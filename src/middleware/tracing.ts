@@ -1,5 +1,5 @@
 /** What `trace` does to messages once its bus has started; the why is at the head of trace.ts. */
-import { ROOT_CONTEXT, TraceFlags, context, isSpanContextValid, trace as api } from '@opentelemetry/api';
+import { INVALID_TRACEID, ROOT_CONTEXT, TraceFlags, context, trace as api } from '@opentelemetry/api';
 import type { Span, SpanContext } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
@@ -11,7 +11,8 @@ import { ATTR, SPAN_EVENTS } from '../core/semconv.ts';
 import type { SpanKey } from '../core/semconv.ts';
 import type { SendContext } from '../core/send-context.ts';
 import { addSpanEvent } from '../core/span-event.ts';
-import { MessageSpan, isRecording, quietly, setMessageId } from './message-span.ts';
+import { light } from './light-context.ts';
+import { MessageSpan, isRecording, setMessageId } from './message-span.ts';
 import { RejectedSpans } from './rejected-spans.ts';
 import { SpanStarter } from './span-starter.ts';
 import { RunningTime, hrTime } from './span-times.ts';
@@ -19,6 +20,9 @@ import type { TraceHeaders } from './trace-headers.ts';
 import { TraceHooks } from './trace-hooks.ts';
 import type { TraceOptions } from './trace-options.ts';
 import type { SpanMaker } from './tracer-presence.ts';
+
+const TRACE_ID_LENGTH = 32;
+const SPAN_ID_LENGTH = 16;
 
 /** See the head of this file. */
 export class Tracing {
@@ -48,7 +52,7 @@ export class Tracing {
     const parent = context.active();
     // What the handler of a message that was followed sends is followed too.
     const sender = api.getSpanContext(parent);
-    const skips = (this.#isFollowed(sender) && isSpanContextValid(sender)) || !this.#hooks.wants(ctx);
+    const skips = this.#isFollowed(sender) || !this.#hooks.wants(ctx);
     const added = skips ? undefined : this.#hooks.attributes(ctx);
     const startUs = skips ? 0 : this.#clock.wallUs();
     const span = skips ? undefined : this.#starter.start(key, ctx, { parent, startTime: hrTime(startUs), added });
@@ -56,7 +60,7 @@ export class Tracing {
       this.#headers.inject(parent, ctx.headers);
       return next();
     }
-    const active = api.setSpan(parent, span);
+    const active = api.setSpan(light(parent), span);
     this.#headers.inject(active, ctx.headers);
     // A span that is not sampled has nothing to record and nothing to end; only its decision travels.
     if (!isRecording(span)) return context.with(active, next);
@@ -68,7 +72,7 @@ export class Tracing {
     ctx.traced = true;
     const extracted = this.#headers.extract(ctx.headers);
     const given = api.getSpanContext(extracted);
-    const remote = given !== undefined && isSpanContextValid(given) ? given : undefined;
+    const remote = given !== undefined && isPlausible(given) ? given : undefined;
     const isMessage = key === 'process';
     const isRoot = isMessage && (ctx.link ?? this.#link);
     const parent = isRoot ? api.deleteSpan(extracted) : extracted;
@@ -79,14 +83,12 @@ export class Tracing {
     const span = skips
       ? undefined
       : this.#starter.start(key, ctx, { parent, startTime: hrTime(startUs), links, added });
-    const active = span === undefined ? extracted : api.setSpan(parent, span);
+    const active = span === undefined ? extracted : api.setSpan(light(parent), span);
     if (active === ROOT_CONTEXT && context.active() === ROOT_CONTEXT) return next();
 
-    ctx.scope = (fn) => context.with(active, fn);
+    ctx.scope = active;
     if (span === undefined || !isRecording(span)) return context.with(active, next);
-    quietly(() => {
-      if (isMessage) setMessageId(span, ctx.id);
-    });
+    if (isMessage) setMessageId(span, ctx.id);
     const recorded = this.#record(span, ctx, startUs);
     if (ctx.missed > 0) addSpanEvent(ctx, SPAN_EVENTS.gap, { [ATTR.missed]: ctx.missed });
     return recorded.run(active, next);
@@ -107,6 +109,12 @@ export class Tracing {
   }
 
   #isFollowed(sender: SpanContext | undefined): sender is SpanContext {
-    return this.#follows && sender?.isRemote === true && (sender.traceFlags & TraceFlags.SAMPLED) === 0;
+    if (!this.#follows || sender?.isRemote !== true) return false;
+    return (sender.traceFlags & TraceFlags.SAMPLED) === 0 && isPlausible(sender);
   }
+}
+
+/** What a propagator has read and passed. Only the SDK looks at each digit, when it makes a span of it. */
+function isPlausible({ traceId, spanId }: SpanContext): boolean {
+  return traceId.length === TRACE_ID_LENGTH && spanId.length === SPAN_ID_LENGTH && traceId !== INVALID_TRACEID;
 }

@@ -196,6 +196,46 @@ describe('header blocks', () => {
     assert.deepEqual(encodeHeaderBlock(message, received(sent)), encodeHeaderBlock(message, sent));
   });
 
+  it('have no header without a name, also where there is room for more', () => {
+    const headers = MessageHeaders.from({ a: '1' });
+    assert.equal(headers.get(''), undefined);
+    assert.equal(headers.has(''), false);
+    assert.equal(headers.delete(''), false);
+    assert.deepEqual([...headers].flat(), ['a', '1']);
+  });
+
+  it('keep their order beyond the room they begin with, and when some are taken out', () => {
+    const headers = new MessageHeaders();
+    for (let index = 0; index < 20; index++) headers.set(`h${String(index)}`, String(index));
+    for (let index = 0; index < 20; index += 2) headers.delete(`h${String(index)}`);
+    const copy = headers.clone().set('last', 'x');
+    assert.equal(headers.size, 10);
+    assert.deepEqual(
+      [...copy].map(([, value]) => value),
+      ['1', '3', '5', '7', '9', '11', '13', '15', '17', '19', 'x'],
+    );
+    assert.deepEqual([...received(copy)].flat(), [...copy].flat());
+  });
+
+  it('are encoded where no later block overwrites them, thousands of them', () => {
+    const blocks: { block: Uint8Array; before: Uint8Array }[] = [];
+    for (let index = 0; index < 5000; index++) {
+      const value = index % 500 === 0 ? 'x'.repeat(16_000) : String(index).repeat(index % 40);
+      const block = MessageHeaders.from({ a: value }).encode(message);
+      blocks.push({ block, before: Uint8Array.from(block) });
+    }
+    for (const { block, before } of blocks) assert.deepEqual(Uint8Array.from(block), before);
+  });
+
+  it('take up to 16 KiB wherever they begin, and not a byte more', () => {
+    const fits = { a: 'x'.repeat(16_384 - 1 - 5) };
+    for (let index = 0; index < 10; index++) {
+      MessageHeaders.from({ odd: 'y'.repeat(index * 701) }).encode(message);
+      assert.equal(MessageHeaders.from(fits).encode(message).length, 16_384);
+      assert.throws(() => MessageHeaders.from({ ...fits, b: '' }).encode(message), { code: 'INVALID_HEADER' });
+    }
+  });
+
   it('survive the round trip for any headers', () => {
     const name = fc.oneof(
       fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,63}$/).filter((text) => !Object.hasOwn(WELL_KNOWN_HEADERS, text)),

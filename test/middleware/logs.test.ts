@@ -219,7 +219,7 @@ test('a record belongs to the span of its message, never to that of whoever happ
   const { fail } = started({ loggerProvider: provider });
   const [bystander, ofReceive, ofSend, ofRequest] = ['a', 'b', 'c', 'd'].map((name) => tracer.startSpan(name));
   const received = receiveContext();
-  received.scope = (fn) => context.with(trace.setSpan(ROOT_CONTEXT, ofReceive!), fn);
+  received.scope = trace.setSpan(ROOT_CONTEXT, ofReceive!);
   const sent = sendContext();
   sent.span = ofSend;
   const request = receiveContext({ pattern: 'request' });
