@@ -65,13 +65,6 @@ module.exports = {
       to: { path: '(^|node_modules/)@opentelemetry/', pathNot: '(^|node_modules/)@opentelemetry/api(/|$)' },
     },
     {
-      name: 'koa-compose-in-core-only',
-      comment: 'Its types are declared in src/types, which is not published: they must not reach a public type.',
-      severity: 'error',
-      from: { path: '^src/', pathNot: '^src/core/' },
-      to: { path: '(^|node_modules/)koa-compose(/|$)' },
-    },
-    {
       name: 'no-development-dependency',
       comment: 'What src imports, an installation must have: a dependency or a peer.',
       severity: 'error',

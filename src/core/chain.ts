@@ -1,15 +1,16 @@
 /**
- * Puts middleware together into the chains of a bus: checks the stack, orders it by stage and rank, and composes it with
- * koa-compose, once per direction. The contract of a step is in middleware.ts.
+ * Puts middleware together into the chains of a bus: checks the stack, orders it by stage and rank, and links it (compose.ts), once
+ * per direction. The contract of a step is in middleware.ts.
  *
- * koa-compose lets `next()` be called once. A middleware that repeats is therefore given a `next` of its own, which runs the
- * steps inside it, composed separately, from the message as it was: else the second attempt would encrypt what the first encrypted.
+ * A linked step may call `next()` once. A middleware that repeats is therefore given a `next` of its own, which runs the steps inside
+ * it from the message as it was: else the second attempt would encrypt what the first encrypted.
  */
-import compose from 'koa-compose';
+import { ending, link } from './compose.ts';
+import type { Unwaited } from './compose.ts';
 import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Middleware, Next } from './middleware.ts';
-import { guarded, judging, marking, misuse, settling } from './next-contract.ts';
+import { judging, marking, settling } from './next-contract.ts';
 import type { Run, Step } from './next-contract.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import { rewindReceive, rewindSend } from './rewind.ts';
@@ -138,55 +139,62 @@ function indexAfterContext(receiving: readonly Middleware[]): number {
 /** Composes from the inside out, so that a repeating step holds everything inside it. */
 function composeSteps<C extends ReceiveContext | SendContext>(
   steps: readonly NamedStep<C>[],
-  end: Step<C>,
+  end: (ctx: C) => Promise<void>,
   rewind: (ctx: C) => () => void,
   late: ChainEnds['late'],
 ): Run<C> {
-  let inner: Step<C>[] = [end];
+  const unwaited = (error: unknown, ctx: C): void => {
+    if (ctx.settled && !ctx.doubled) late(error, ctx);
+  };
+  let inner = ending(end);
   let isJudged = true;
   for (const { run, middleware } of [...steps].reverse()) {
-    const repeats = middleware?.repeatable !== undefined;
     const isTrusted = middleware === undefined || middleware.awaitsNext === true;
-    if (isTrusted && !isJudged) inner = [judging, ...inner];
+    if (isTrusted && !isJudged) inner = link(judging, inner);
     isJudged = isTrusted;
-    const step = isTrusted ? run : guarded(run, repeats, late);
-    inner = repeats ? [repeating(step, middleware, inner, rewind), ...inner] : [step, ...inner];
+    const told = isTrusted ? undefined : unwaited;
+    const attempt = middleware?.repeatable === undefined ? undefined : attempting(inner, rewind, told);
+    inner = link(attempt === undefined ? run : repeating(run, middleware, attempt), inner, told);
   }
-  const composed = compose(inner);
-  return (ctx) => composed(ctx);
+  return inner;
 }
+
+/** What a repeating step runs in place of `next`: the rest of the chain, from the message as it was when this was first called. */
+type Attempts<C> = (ctx: C) => Next;
 
 function repeating<C extends ReceiveContext | SendContext>(
   step: Step<C>,
-  middleware: Middleware,
-  inside: readonly Step<C>[],
-  rewind: (ctx: C) => () => void,
+  middleware: Middleware | undefined,
+  attempts: Attempts<C>,
 ): Step<C> {
-  const run = compose(inside);
-  return (ctx, next) => {
-    if (middleware.repeatable?.(ctx) !== true) return step(ctx, once(ctx, next));
+  // Not every message of a repeating middleware is repeated: the others go the usual way, and but once.
+  return (ctx, next) => step(ctx, middleware?.repeatable?.(ctx) === true ? attempts(ctx) : next);
+}
+
+function attempting<C extends ReceiveContext | SendContext>(
+  rest: Run<C>,
+  rewind: (ctx: C) => () => void,
+  unwaited: Unwaited<C> | undefined,
+): Attempts<C> {
+  return (ctx) => {
     let toStart: (() => void) | undefined;
-    return step(ctx, () => {
+    return () => {
       // What the step itself has set before its first next() (a message id) belongs to every attempt.
       if (toStart === undefined) toStart = rewind(ctx);
       else toStart();
-      const running = run(ctx);
+      const running = rest(ctx);
       if (running === DONE) return DONE;
-      return running.catch((error: unknown) => {
+      const attempt = running.catch((error: unknown) => {
         leaveQueue(ctx);
         throw error;
       });
-    });
-  };
-}
-
-/** Not every message of a repeating middleware is repeated: the others go the usual way, and but once. */
-function once(ctx: ReceiveContext | SendContext, next: Next): Next {
-  let calls = 0;
-  return () => {
-    if (calls++ === 0) return next();
-    ctx.doubled = true;
-    return Promise.reject(misuse(ctx));
+      if (unwaited !== undefined) {
+        attempt.catch((error: unknown) => {
+          unwaited(error, ctx);
+        });
+      }
+      return attempt;
+    };
   };
 }
 

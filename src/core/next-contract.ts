@@ -8,14 +8,14 @@ import type { Next } from './middleware.ts';
 import type { ReceiveContext } from './receive-context.ts';
 import type { SendContext } from './send-context.ts';
 
-/** One step as koa-compose takes it. */
+/** One step, of the shape that Koa has. */
 export type Step<C> = (ctx: C, next: Next) => unknown;
 
 /** A composed chain. */
 export type Run<C> = (ctx: C) => Promise<void>;
 
 /** Notes on the context how far the message came, which is how a step that forgot `next()` or its promise is found out. */
-export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) => Promise<void> | undefined): Step<C> {
+export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) => Promise<void> | undefined): Run<C> {
   return (ctx) => {
     // The call has been rejected or the message counted as dropped: neither may happen after all.
     if (ctx.settled) throw misuse(ctx);
@@ -42,26 +42,6 @@ export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) =>
         throw error;
       },
     );
-  };
-}
-
-/** A step that forgets the promise of `next()` must neither end the process nor hide the failure. */
-export function guarded<C extends ReceiveContext | SendContext>(
-  step: Step<C>,
-  repeats: boolean,
-  late: (error: unknown, ctx: C) => void,
-): Step<C> {
-  return (ctx, next) => {
-    let calls = 0;
-    return step(ctx, () => {
-      if (++calls > 1 && !repeats) ctx.doubled = true;
-      const rest = next();
-      if (rest === DONE) return DONE;
-      rest.catch((error: unknown) => {
-        if (ctx.settled && !ctx.doubled) late(error, ctx);
-      });
-      return rest;
-    });
   };
 }
 

@@ -16,7 +16,6 @@ import { complaints } from '../support/compile.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const DEPENDENCIES = [
   'zeromq',
-  'koa-compose',
   '@opentelemetry/api',
   '@opentelemetry/sdk-node',
   '@opentelemetry/exporter-prometheus',

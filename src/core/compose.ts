@@ -1,0 +1,66 @@
+/**
+ * Links the steps of a chain as koa-compose does, with the same contract (test/core/compose.test.ts compares both): each step gets
+ * the message and a `next` that runs the rest, once, and answers a promise. What differs is the cost: steps are linked when the bus
+ * starts and not anew with each message, and one `next` both runs the rest and holds the step to its contract.
+ */
+import { DONE } from './done.ts';
+import type { Next } from './middleware.ts';
+import { misuse } from './next-contract.ts';
+import type { Run, Step } from './next-contract.ts';
+import type { ReceiveContext } from './receive-context.ts';
+import type { SendContext } from './send-context.ts';
+
+/** Hears of a rejection that the step has not waited for; called for each, awaited or not. */
+export type Unwaited<C> = (error: unknown, ctx: C) => void;
+
+/** The end of a chain, which has no `next`. */
+export function ending<C>(end: (ctx: C) => Promise<void>): Run<C> {
+  return (ctx) => {
+    try {
+      return end(ctx);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+}
+
+/** One step around the rest of its chain. A step that throws rejects. */
+export function link<C extends ReceiveContext | SendContext>(
+  step: Step<C>,
+  rest: Run<C>,
+  unwaited?: Unwaited<C>,
+): Run<C> {
+  return (ctx) => {
+    let isCalled = false;
+    const next: Next = () => {
+      if (isCalled) return refused(ctx);
+      isCalled = true;
+      const running = rest(ctx);
+      if (running === DONE || unwaited === undefined) return running;
+      running.catch((error: unknown) => {
+        unwaited(error, ctx);
+      });
+      return running;
+    };
+    try {
+      const result = step(ctx, next);
+      return result === DONE ? DONE : Promise.resolve(result as Promise<void>);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+}
+
+/** The second `next()` of a step that may call one. Whoever does that may well forget the promise, too. */
+function refused(ctx: ReceiveContext | SendContext): Promise<void> {
+  ctx.doubled = true;
+  const refusal: Promise<void> = Promise.reject(misuse(ctx));
+  refusal.catch(() => undefined);
+  return refusal;
+}
+
+/** What was thrown, which may be no Error, as the promise that a chain answers. */
+function failed(error: unknown): Promise<void> {
+  const thrown = error as Error;
+  return Promise.reject(thrown);
+}
