@@ -22,7 +22,7 @@ export class LightContext implements Context {
   }
 
   setValue(key: symbol, value: unknown): Context {
-    return key === this.#key ? new LightContext(this.#below, key, value) : this.#full().setValue(key, value);
+    return key === this.#key ? layer(this.#below, key, value) : this.#full().setValue(key, value);
   }
 
   deleteValue(key: symbol): Context {
@@ -32,6 +32,10 @@ export class LightContext implements Context {
   #full(): Context {
     return this.#below.setValue(this.#key, this.#value);
   }
+}
+
+function layer(below: Context, key: symbol, value: unknown): Context {
+  return new LightContext(below, key, value);
 }
 
 /** A context like `below`, of which `setValue` makes a light one. */
@@ -47,7 +51,7 @@ class Base implements Context {
   }
 
   setValue(key: symbol, value: unknown): Context {
-    return new LightContext(this.#below, key, value);
+    return layer(this.#below, key, value);
   }
 
   deleteValue(key: symbol): Context {
