@@ -10,12 +10,38 @@ export interface Handling {
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined;
 }
 
-/** A packet that pauses the link: how far it has come. */
-export interface PacketInHand {
-  /** Undefined where each record names its own. */
-  readonly topic: string | undefined;
+/** A packet whose records are taken one after the other: how far it has come. */
+export class PacketInHand {
   readonly packet: DecodedPacket;
-  next: number;
+  /** What the next record is about; undefined where each record names its own. */
+  topic: string | undefined;
+  /** The next record. */
+  next = 0;
+  /** The first record that is not of the run in hand; a packet of one topic is one run. */
+  end = 0;
+  /** The sequence of the next record is this and its index. */
+  #base = 0;
+  #runs = 0;
+
+  constructor(topic: string | undefined, packet: DecodedPacket) {
+    this.topic = topic;
+    this.packet = packet;
+  }
+
+  get sequence(): number {
+    return this.#base + this.next;
+  }
+
+  /** Goes on to the next run, if there is one. */
+  beginRun(): boolean {
+    const { firstSequence, records, runs } = this.packet;
+    if (this.next >= records.length) return false;
+    const run = runs?.[this.#runs++];
+    if (run !== undefined) this.topic = run.topic;
+    this.end = run === undefined ? records.length : this.next + run.count;
+    this.#base = (run?.firstSequence ?? firstSequence) - this.next;
+    return true;
+  }
 }
 
 /** See the head of this file. */

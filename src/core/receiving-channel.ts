@@ -4,8 +4,7 @@
  *
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
-import { Arrival, closedBefore } from './arrival.ts';
-import type { PacketInHand } from './arrival.ts';
+import { Arrival, closedBefore, PacketInHand } from './arrival.ts';
 import type { Operation } from './counters.ts';
 import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
@@ -96,10 +95,7 @@ export abstract class ReceivingChannel {
       if (ctx.handled) running++;
       else this.#unhandled(ctx.topic, ctx);
     }
-    for (const rest of this.#pausing.all()) {
-      for (; rest.next < rest.packet.records.length; rest.next++)
-        void this.#takeRecord(rest.topic, rest.packet, rest.next);
-    }
+    for (const rest of this.#pausing.all()) while (this.#hasNext(rest)) void this.#takeRecord(rest);
     return running;
   }
 
@@ -115,14 +111,31 @@ export abstract class ReceivingChannel {
     return new BusError('MALFORMED_PACKET', `a ${kind} where a message was expected`, { endpoint: this.endpoint });
   }
 
+  /** The records of a packet are about to be taken, or those of its next run: false passes over them. */
+  protected begins(_packet: PacketInHand): boolean {
+    return true;
+  }
+
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
-  protected take(topic: string | undefined, packet: DecodedPacket, from = 0): Promise<void> | undefined {
-    if (from === 0) this.#readAt = this.kernel.clock.now();
-    for (let index = from; index < packet.records.length; index++) {
-      const pause = this.#takeRecord(topic, packet, index);
-      if (pause !== undefined) return this.#pause(pause, { topic, packet, next: index + 1 });
+  protected take(topic: string | undefined, packet: DecodedPacket): Promise<void> | undefined {
+    this.#readAt = this.kernel.clock.now();
+    return this.#takeRest(new PacketInHand(topic, packet));
+  }
+
+  #takeRest(rest: PacketInHand): Promise<void> | undefined {
+    while (this.#hasNext(rest)) {
+      const pause = this.#takeRecord(rest);
+      if (pause !== undefined) return this.#pause(pause, rest);
     }
     return this.intake.breather();
+  }
+
+  #hasNext(rest: PacketInHand): boolean {
+    while (rest.next === rest.end) {
+      if (!rest.beginRun()) return false;
+      if (!this.begins(rest)) rest.next = rest.end;
+    }
+    return true;
   }
 
   #pause(pause: Promise<void>, rest: PacketInHand): Promise<void> {
@@ -133,16 +146,17 @@ export abstract class ReceivingChannel {
     return pause.then(() => {
       this.#pausing.delete(place);
       this.#readAt = readAt;
-      const more = this.take(rest.topic, rest.packet, rest.next);
+      const more = this.#takeRest(rest);
       this.intake.unhold();
       return more;
     });
   }
 
-  #takeRecord(given: string | undefined, packet: DecodedPacket, index: number): Promise<void> | undefined {
-    const record = packet.records[index];
+  #takeRecord(rest: PacketInHand): Promise<void> | undefined {
+    const { packet, sequence } = rest;
+    const record = packet.records[rest.next++];
     if (record === undefined) return undefined;
-    const topic = given ?? record.headers.getText('topic') ?? '';
+    const topic = rest.topic ?? record.headers.getText('topic') ?? '';
     const fault = this.fault(topic, record);
     if (fault !== undefined) {
       this.kernel.reporter.inboundDropped(fault, this.operation);
@@ -163,7 +177,7 @@ export abstract class ReceivingChannel {
       payload: record.payload,
       endpoint: this.endpoint,
       epoch: packet.epoch,
-      sequence: packet.firstSequence + index,
+      sequence,
       sentAtUs: packet.sentAtUs,
       receivedAt: this.#readAt,
       subscription: route.subscribers[0]?.pattern,

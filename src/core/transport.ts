@@ -97,8 +97,22 @@ export interface PublishSpec extends LinkSpec {
   onSubscribersChanged(): void;
 }
 
+/**
+ * Where a published packet goes. Topics with the same route, which is the same object until the call that asked for it has returned
+ * to the event loop, go to the very same receivers, so that their records may share a packet.
+ */
+export type PacketRoute = object;
+
 /** What the core offers packets to. */
 export interface PacketSink {
+  /**
+   * Publishers that can send packets of several topics (`packet.mixed`): the route of a topic. Undefined: the topic is sent in packets of its
+   * own, by its name. A topic that has a route is sent by it even alone. Where a receiver begins to ask for a topic, a change of its route must
+   * not take the topic away from it again. Left out: no packet has several topics.
+   */
+  routeOf?(topic: string): PacketRoute | undefined;
+
+
   /**
    * Offers one packet; see the head of this file. `waitedMs` says how long it has been offered already.
    * @throws BusError when the packet can never be taken (PEER_GONE, MESSAGE_TOO_LARGE, TRANSPORT_FAILED, CLOSED)
@@ -127,7 +141,10 @@ export interface Sender extends Link, PacketSink {
 
 /** One packet that arrived. */
 export interface IncomingPacket {
-  /** The topic of a published packet; pushes, requests and replies carry theirs in the header of each record. */
+  /**
+   * The topic of a published packet; undefined where it has several (`packet.runs`). Pushes, requests and replies carry theirs in the
+   * header of each record.
+   */
   readonly topic: string | undefined;
   readonly packet: DecodedPacket;
 }

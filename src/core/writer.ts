@@ -9,11 +9,13 @@
  */
 import type { Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
+import { Mix } from './mix.ts';
 import { Outbox } from './outbox.ts';
 import type { OutboxOptions } from './outbox.ts';
 import { OutgoingPacket } from './outgoing-packet.ts';
 import type { Slot } from './slot.ts';
 import type { Streams } from './streams.ts';
+import { isReserved } from './topics.ts';
 import type { PacketSink } from './transport.ts';
 
 /** A packet is closed at about this size: larger ones gain nothing, and a subscriber's queue is counted in packets. */
@@ -142,16 +144,15 @@ export class Writer extends Outbox {
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const slots = this.#gather(lane);
+      const mix = this.#mixFor(sink, lane);
+      const slots = this.#gather(lane, mix);
       const first = slots[0];
       if (first === undefined) return 0;
-      const topic = this.#options.byTopic ? first.topic : undefined;
-      const stamp = this.#streams.stamp(topic ?? '', this.#options.clock.wallUs());
-      const packet = new OutgoingPacket(topic, slots, stamp);
+      const packet = this.#seal(slots, first, mix);
       try {
         const answer = sink.trySend(packet, this.#options.clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
-          this.#taken(slots, packet, topic ?? '');
+          this.#taken(slots, packet, mix);
           dropSettled(lane);
           return slots.length;
         }
@@ -166,7 +167,26 @@ export class Writer extends Outbox {
     }
   }
 
-  #gather(lane: Lane): Slot[] {
+  /** Where the topic at the head of a lane may share a packet with others, the packet that it begins. */
+  #mixFor(sink: PacketSink, lane: Lane): Mix | undefined {
+    const { byTopic, order } = this.#options;
+    const topic = lane.first()?.topic;
+    if (!byTopic || order === 'topic' || topic === undefined || isReserved(topic)) return undefined;
+    const route = sink.routeOf?.(topic);
+    return route === undefined ? undefined : new Mix(this.#streams, sink, topic, route);
+  }
+
+  #seal(slots: readonly Slot[], first: Slot, mix: Mix | undefined): OutgoingPacket {
+    const sentAtUs = this.#options.clock.wallUs();
+    if (mix !== undefined) {
+      mix.seal();
+      return new OutgoingPacket(undefined, slots, { epoch: mix.epoch, firstSequence: 0, sentAtUs }, mix);
+    }
+    const topic = this.#options.byTopic ? first.topic : undefined;
+    return new OutgoingPacket(topic, slots, this.#streams.stamp(topic ?? '', sentAtUs));
+  }
+
+  #gather(lane: Lane, mix: Mix | undefined): Slot[] {
     const slots: Slot[] = [];
     const first = lane.first();
     // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
@@ -177,17 +197,23 @@ export class Writer extends Outbox {
       const slot = lane.at(index);
       if (slot === undefined) break;
       if (slot.state === 'void') continue;
-      if (slot.state !== 'queued' || (this.#options.byTopic && slot.topic !== first.topic)) break;
+      if (slot.state !== 'queued') break;
       // Alone, so that the small ones do not share its fate when it turns out to be too large.
-      if (slots.length > 0 && slot.size >= PACK_BYTES) break;
+      if (slots.length > 0 && (slot.size >= PACK_BYTES || !this.#sharesPacket(first, slot, mix))) break;
       slots.push(slot);
       bytes += slot.size;
     }
     return slots;
   }
 
-  #taken(slots: readonly Slot[], packet: OutgoingPacket, topic: string): void {
-    this.#streams.advance(topic, slots.length);
+  #sharesPacket(first: Slot, { topic }: Slot, mix: Mix | undefined): boolean {
+    if (mix !== undefined) return mix.take(topic);
+    return !this.#options.byTopic || topic === first.topic;
+  }
+
+  #taken(slots: readonly Slot[], packet: OutgoingPacket, mix: Mix | undefined): void {
+    if (mix === undefined) this.#streams.advance(packet.topic ?? '', slots.length);
+    else for (const { stream, count } of mix.runs) this.#streams.move(stream, count);
     for (const slot of slots) {
       // Given up while the sink was deciding: it is on the wire all the same, but its caller has been told.
       const wanted = slot.state === 'queued';
