@@ -10,9 +10,17 @@ export interface Handling {
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined;
 }
 
+/** Takes records. */
+export interface Reader {
+  /** The records of a packet of one topic, or of a run, are about to be taken: false passes over them. */
+  begins(packet: PacketInHand): boolean;
+}
+
 /** A packet whose records are taken one after the other: how far it has come. */
 export class PacketInHand {
   readonly packet: DecodedPacket;
+  /** When it was read, on the bus's clock. */
+  readonly readAt: number;
   /** What the next record is about; undefined where each record names its own. */
   topic: string | undefined;
   /** The next record. */
@@ -23,17 +31,26 @@ export class PacketInHand {
   #base = 0;
   #runs = 0;
 
-  constructor(topic: string | undefined, packet: DecodedPacket) {
+  constructor(topic: string | undefined, packet: DecodedPacket, readAt: number) {
     this.topic = topic;
     this.packet = packet;
+    this.readAt = readAt;
   }
 
   get sequence(): number {
     return this.#base + this.next;
   }
 
-  /** Goes on to the next run, if there is one. */
-  beginRun(): boolean {
+  /** Whether there is one more record to take; goes on to the next run where one has ended. */
+  hasNext(reader: Reader): boolean {
+    while (this.next === this.end) {
+      if (!this.#beginRun()) return false;
+      if (!reader.begins(this)) this.next = this.end;
+    }
+    return true;
+  }
+
+  #beginRun(): boolean {
     const { firstSequence, records, runs } = this.packet;
     if (this.next >= records.length) return false;
     const run = runs?.[this.#runs++];

@@ -6,8 +6,10 @@
  * sent now by its route and now by its own name, a receiver that the transport knows of a moment before its publisher does could
  * get one record and miss the next.
  */
+import { RUN_OVERHEAD_BYTES } from './packet-layout.ts';
 import type { OutgoingRun } from './packet.ts';
 import type { Stream, Streams } from './streams.ts';
+import { isReserved } from './topics.ts';
 import type { PacketRoute, PacketSink } from './transport.ts';
 
 /** Records of one topic in a row. */
@@ -30,17 +32,26 @@ export class MixedRun implements OutgoingRun {
 export class Mix {
   readonly route: PacketRoute;
   readonly runs: MixedRun[];
+  /** What the runs add to the records. */
+  bytes: number;
   readonly #sink: PacketSink;
   readonly #streams: Streams;
   #last: MixedRun;
 
-  /** Begins with the first record, which is of `topic`. */
-  constructor(streams: Streams, sink: PacketSink, topic: string, route: PacketRoute) {
+  /** Begins with a record of `topic`; undefined where that goes in packets of its own, as the bus's own topics always do. */
+  static begin(streams: Streams, sink: PacketSink, topic: string | undefined): Mix | undefined {
+    if (topic === undefined || isReserved(topic)) return undefined;
+    const route = sink.routeOf?.(topic);
+    return route === undefined ? undefined : new Mix(streams, sink, topic, route);
+  }
+
+  private constructor(streams: Streams, sink: PacketSink, topic: string, route: PacketRoute) {
     this.route = route;
     this.#sink = sink;
     this.#streams = streams;
     this.#last = new MixedRun(streams.of(topic));
     this.runs = [this.#last];
+    this.bytes = RUN_OVERHEAD_BYTES + this.#last.topicBytes.length;
   }
 
   get epoch(): number {
@@ -60,6 +71,7 @@ export class Mix {
     last.stream.gathered += last.count;
     this.#last = new MixedRun(stream);
     this.runs.push(this.#last);
+    this.bytes += RUN_OVERHEAD_BYTES + stream.topicBytes.length;
     return true;
   }
 

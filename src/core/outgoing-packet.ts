@@ -36,12 +36,7 @@ export class OutgoingPacket {
   readonly mixed: MixedTopics | undefined;
   #frames: Uint8Array[] | undefined = undefined;
 
-  constructor(
-    topic: string | undefined,
-    records: readonly SealedRecord[],
-    stamp: PacketStamp,
-    mixed?: MixedTopics,
-  ) {
+  constructor(topic: string | undefined, records: readonly SealedRecord[], stamp: PacketStamp, mixed?: MixedTopics) {
     this.topic = topic;
     this.records = records;
     this.stamp = stamp;

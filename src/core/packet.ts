@@ -64,13 +64,18 @@ export function decodePublishedPacket(
   return decode(frames, limits, RUNS_FLAG);
 }
 
+/** Whether a packet says that it is one of several topics. */
+export function hasRuns(packet: Uint8Array | undefined): boolean {
+  return packet?.[3] === RUNS_FLAG;
+}
+
 function decode(frames: readonly Uint8Array[], limits: PacketLimits, knownFlags: number): DecodedPacket {
   const first = frames[0];
   if (first === undefined) throw new PacketError('frames', 'no frame', 0);
   if (frames.length > limits.maxFrames) throw overLimit('frames', 'frames', limits.maxFrames, 0);
   const packet = asBuffer(first);
   const count = readRecordCount(packet, limits, knownFlags);
-  const runs: PacketRun[] | undefined = packet[3] === RUNS_FLAG ? [] : undefined;
+  const runs: PacketRun[] | undefined = hasRuns(packet) ? [] : undefined;
   const epoch = readU64(packet, 6);
   const firstSequence = readU64(packet, 14);
   const sentAtUs = readU64(packet, 22);
@@ -124,7 +129,8 @@ function decode(frames: readonly Uint8Array[], limits: PacketLimits, knownFlags:
       position,
     );
   }
-  return { epoch, firstSequence, sentAtUs, records, runs };
+  const decoded = { epoch, firstSequence, sentAtUs, records };
+  return runs === undefined ? decoded : { ...decoded, runs };
 }
 
 function readRecordCount(packet: Buffer, limits: PacketLimits, knownFlags: number): number {

@@ -4,6 +4,7 @@
  *
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
+import type { Reader } from './arrival.ts';
 import { Arrival, closedBefore, PacketInHand } from './arrival.ts';
 import type { Operation } from './counters.ts';
 import { DONE } from './done.ts';
@@ -26,7 +27,7 @@ import type { IncomingPacket, LinkSpec, Receiver } from './transport.ts';
 import { unreadable } from './unreadable.ts';
 
 /** See the head of this file. */
-export abstract class ReceivingChannel {
+export abstract class ReceivingChannel implements Reader {
   readonly endpoint: string;
   readonly operation: Operation;
   readonly keeper: LinkKeeper<Receiver>;
@@ -40,8 +41,6 @@ export abstract class ReceivingChannel {
   readonly #pausing = new Roster<PacketInHand>();
   /** No handler starts any more. */
   #closed = false;
-  /** When the packet in hand was read. */
-  #readAt = 0;
 
   constructor(kernel: Kernel, options: ReceivingOptions) {
     this.kernel = kernel;
@@ -95,12 +94,13 @@ export abstract class ReceivingChannel {
       if (ctx.handled) running++;
       else this.#unhandled(ctx.topic, ctx);
     }
-    for (const rest of this.#pausing.all()) while (this.#hasNext(rest)) void this.#takeRecord(rest);
+    for (const rest of this.#pausing.all()) while (rest.hasNext(this)) void this.#takeRecord(rest);
     return running;
   }
 
   protected abstract onPacket(incoming: IncomingPacket): Promise<void> | void;
   protected abstract onLink(link: Receiver): void;
+  abstract begins(packet: PacketInHand): boolean;
   /** Who gets a message of this route, or why nobody does; false passes it over. */
   protected abstract wants(route: Route): boolean;
 
@@ -111,41 +111,25 @@ export abstract class ReceivingChannel {
     return new BusError('MALFORMED_PACKET', `a ${kind} where a message was expected`, { endpoint: this.endpoint });
   }
 
-  /** The records of a packet are about to be taken, or those of its next run: false passes over them. */
-  protected begins(_packet: PacketInHand): boolean {
-    return true;
-  }
-
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
   protected take(topic: string | undefined, packet: DecodedPacket): Promise<void> | undefined {
-    this.#readAt = this.kernel.clock.now();
-    return this.#takeRest(new PacketInHand(topic, packet));
+    return this.#takeRest(new PacketInHand(topic, packet, this.kernel.clock.now()));
   }
 
   #takeRest(rest: PacketInHand): Promise<void> | undefined {
-    while (this.#hasNext(rest)) {
+    while (rest.hasNext(this)) {
       const pause = this.#takeRecord(rest);
       if (pause !== undefined) return this.#pause(pause, rest);
     }
     return this.intake.breather();
   }
 
-  #hasNext(rest: PacketInHand): boolean {
-    while (rest.next === rest.end) {
-      if (!rest.beginRun()) return false;
-      if (!this.begins(rest)) rest.next = rest.end;
-    }
-    return true;
-  }
-
   #pause(pause: Promise<void>, rest: PacketInHand): Promise<void> {
     if (rest.next === rest.packet.records.length) return pause.then(() => this.intake.breather());
     const place = this.#pausing.add(rest);
     this.intake.hold();
-    const readAt = this.#readAt;
     return pause.then(() => {
       this.#pausing.delete(place);
-      this.#readAt = readAt;
       const more = this.#takeRest(rest);
       this.intake.unhold();
       return more;
@@ -179,7 +163,7 @@ export abstract class ReceivingChannel {
       epoch: packet.epoch,
       sequence,
       sentAtUs: packet.sentAtUs,
-      receivedAt: this.#readAt,
+      receivedAt: rest.readAt,
       subscription: route.subscribers[0]?.pattern,
       link: route.link,
       socket: this,

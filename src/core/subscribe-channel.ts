@@ -102,7 +102,7 @@ export class SubscribeChannel extends ReceivingChannel {
     return this.take(topic, packet);
   }
 
-  protected override begins({ topic = '', packet: { epoch }, sequence, next, end }: PacketInHand): boolean {
+  begins({ topic = '', packet: { epoch }, sequence, next, end }: PacketInHand): boolean {
     this.missed = 0;
     // A prefix filter brings topics that no pattern asks for.
     if (!this.routes.wants(topic)) return false;

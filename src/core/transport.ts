@@ -112,7 +112,6 @@ export interface PacketSink {
    */
   routeOf?(topic: string): PacketRoute | undefined;
 
-
   /**
    * Offers one packet; see the head of this file. `waitedMs` says how long it has been offered already.
    * @throws BusError when the packet can never be taken (PEER_GONE, MESSAGE_TOO_LARGE, TRANSPORT_FAILED, CLOSED)

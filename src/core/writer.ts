@@ -15,7 +15,6 @@ import type { OutboxOptions } from './outbox.ts';
 import { OutgoingPacket } from './outgoing-packet.ts';
 import type { Slot } from './slot.ts';
 import type { Streams } from './streams.ts';
-import { isReserved } from './topics.ts';
 import type { PacketSink } from './transport.ts';
 
 /** A packet is closed at about this size: larger ones gain nothing, and a subscriber's queue is counted in packets. */
@@ -47,6 +46,8 @@ export interface WriterOptions extends OutboxOptions {
 export class Writer extends Outbox {
   readonly #options: WriterOptions;
   readonly #streams: Streams;
+  /** Topics may share packets. */
+  readonly #mixes: boolean;
   #sink: PacketSink | undefined;
   #draining = false;
   #scheduled = false;
@@ -59,6 +60,7 @@ export class Writer extends Outbox {
     super(options);
     this.#options = options;
     this.#streams = streams;
+    this.#mixes = options.byTopic && options.order === 'global';
   }
 
   /** From now on packets go to this sink (or, with `undefined`, stay in the queue). */
@@ -144,7 +146,7 @@ export class Writer extends Outbox {
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const mix = this.#mixFor(sink, lane);
+      const mix = this.#mixes ? Mix.begin(this.#streams, sink, lane.first()?.topic) : undefined;
       const slots = this.#gather(lane, mix);
       const first = slots[0];
       if (first === undefined) return 0;
@@ -167,15 +169,6 @@ export class Writer extends Outbox {
     }
   }
 
-  /** Where the topic at the head of a lane may share a packet with others, the packet that it begins. */
-  #mixFor(sink: PacketSink, lane: Lane): Mix | undefined {
-    const { byTopic, order } = this.#options;
-    const topic = lane.first()?.topic;
-    if (!byTopic || order === 'topic' || topic === undefined || isReserved(topic)) return undefined;
-    const route = sink.routeOf?.(topic);
-    return route === undefined ? undefined : new Mix(this.#streams, sink, topic, route);
-  }
-
   #seal(slots: readonly Slot[], first: Slot, mix: Mix | undefined): OutgoingPacket {
     const sentAtUs = this.#options.clock.wallUs();
     if (mix !== undefined) {
@@ -192,23 +185,20 @@ export class Writer extends Outbox {
     // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
     if (first?.state === 'waiting') this.accept(first);
     if (first === undefined || first.state === 'reserved') return slots;
+    const { byTopic, maxRecords } = this.#options;
     let bytes = 0;
-    for (let index = 0; slots.length < this.#options.maxRecords && bytes < PACK_BYTES; index++) {
+    for (let index = 0; slots.length < maxRecords && bytes + (mix?.bytes ?? 0) < PACK_BYTES; index++) {
       const slot = lane.at(index);
       if (slot === undefined) break;
       if (slot.state === 'void') continue;
       if (slot.state !== 'queued') break;
       // Alone, so that the small ones do not share its fate when it turns out to be too large.
-      if (slots.length > 0 && (slot.size >= PACK_BYTES || !this.#sharesPacket(first, slot, mix))) break;
+      if (slots.length > 0 && slot.size >= PACK_BYTES) break;
+      if (slots.length > 0 && !(mix?.take(slot.topic) ?? (!byTopic || slot.topic === first.topic))) break;
       slots.push(slot);
       bytes += slot.size;
     }
     return slots;
-  }
-
-  #sharesPacket(first: Slot, { topic }: Slot, mix: Mix | undefined): boolean {
-    if (mix !== undefined) return mix.take(topic);
-    return !this.#options.byTopic || topic === first.topic;
   }
 
   #taken(slots: readonly Slot[], packet: OutgoingPacket, mix: Mix | undefined): void {

@@ -48,19 +48,8 @@ export abstract class FanOut extends PeerLink<XPublisher> {
     this.read(this.socket, ([frame]) => {
       const change = frame === undefined ? undefined : this.subscriptions.apply(frame);
       if (change !== undefined) this.onSubscription(change);
-      if (!this.subscriptions.isSettled && this.#hasReadAll()) this.subscriptions.settle();
     });
     return this;
-  }
-
-  /**
-   * Whether the table knows of every subscription that messages may have been sent to: here, all that libzmq has read. Where this side
-   * connects, to a forwarder, nobody can tell what that one has read, so there it is never, unless nobody is left.
-   */
-  #hasReadAll(): boolean {
-    if (this.subscriptions.isEmpty) return true;
-    // Between two receives, the only time at which asking does no harm (see read-loop.ts).
-    return this.mode === 'bind' && !this.socket.closed && !this.socket.readable;
   }
 
   /** Offers one message; see `PacketSink.trySend`. */

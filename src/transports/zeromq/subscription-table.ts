@@ -2,15 +2,15 @@
  * Who is subscribed to what, as the subscription frames of an XPUB tell it: `01 prefix` and `00 prefix`, one for each socket
  * that begins or ends to ask for the prefix (a socket that disconnects ends all of its own).
  *
- * It also knows the route of a topic: the longest prefix that anybody asks for and that the topic (with its terminator) begins
- * with. Every other one that matches is a beginning of it, so a message that begins with the route goes to exactly the sockets
- * that want the topic, and topics with the same route are wanted by the same sockets.
+ * It also knows the route of a topic: the longest prefix that was asked for and that the topic (with its terminator) begins with.
+ * Every other one that matches is a beginning of it, so a message that begins with the route goes to exactly the sockets that want
+ * the topic, and topics with the same route are wanted by the same sockets.
  *
- * libzmq knows of a subscription a little earlier than this table. Whoever has just subscribed must not get one record of a topic
- * and miss the next, so a route may grow at any time and shrinks only when it can take a topic from nobody: a prefix whose last
- * subscription ended stays a possible route until {@link SubscriptionTable.settle}. docs/decisions.md has the reasoning.
+ * A route may grow and never shrinks: a prefix stays one when its last subscription has ended. libzmq, or a forwarder in between,
+ * knows of a subscription earlier than this table, and on a shorter route whoever has just subscribed could miss a record after it
+ * got one; and any peer can end a subscription that is not its own. A longer route than needed costs packing, and nobody a record.
  */
-import { RESERVED_PREFIX } from '../../core/topics.ts';
+import { MAX_TOPIC_BYTES, RESERVED_PREFIX, TOPIC_TERMINATOR } from '../../core/topics.ts';
 
 /** What every native subscriber asks for: how often it is there is how many of them there are. */
 export const HEARTBEAT_PREFIX: string = `${RESERVED_PREFIX}heartbeat\0`;
@@ -43,18 +43,18 @@ const REMEMBERED_TOPICS = 10_000;
 /** Counts by prefix. Prefixes are kept as latin1 text, so that they compare by bytes. */
 export class SubscriptionTable {
   readonly #counts = new Map<string, number>();
-  /** Prefixes that nobody asks for any more, and that are routes still. */
-  readonly #ended = new Set<string>();
-  /** How many prefixes there are of each length, those that have ended included. */
-  readonly #lengths: number[] = [];
+  /** All that users' topics may begin with and somebody has asked for. */
+  readonly #prefixes = new Set<string>();
+  /** Whether one of them has this length. */
+  readonly #lengths: boolean[] = [];
   readonly #max: number;
   readonly #onRefused: () => void;
   /** By topic, until a subscription changes. */
   readonly #wanted = new Map<string, number>();
-  /** By topic, until a prefix comes or goes. */
+  /** By topic, until there is another prefix. */
   readonly #routes = new Map<string, SubscriptionRoute | undefined>();
   readonly #routesByPrefix = new Map<string, SubscriptionRoute>();
-  /** Some subscription is not in the table: only the topic itself is sure to reach it. */
+  /** Some prefix is not in the table: only the topic itself is sure to reach who asks for it. */
   #isIncomplete = false;
 
   /**
@@ -74,20 +74,17 @@ export class SubscriptionTable {
     const prefix = isTooLong ? '' : frame.toString('latin1', 1);
     const before = isTooLong ? 0 : (this.#counts.get(prefix) ?? 0);
     if (first === 0 && before === 0) return undefined;
+    if (first === 1 && !isTooLong) this.#addRoute(prefix);
     // Native subscribers are counted by the heartbeats: those have a place whoever filled the others.
     const isFull = this.#counts.size >= this.#max && prefix !== HEARTBEAT_PREFIX;
     if (isTooLong || (before === 0 && isFull)) {
-      // What is too long for the table is too long for any topic.
-      if (!isTooLong) this.#giveRoutesUp();
       this.#onRefused();
       return undefined;
     }
     const count = first === 1 ? before + 1 : before - 1;
-    if (count > 0) this.#counts.set(prefix, count);
-    if (before === 0) this.#begin(prefix);
-    else if (count === 0) this.#end(prefix);
-    // No user's topic is told by those of the bus itself, and each ready() brings some.
-    if (!prefix.startsWith(RESERVED_PREFIX)) this.#wanted.clear();
+    if (count === 0) this.#counts.delete(prefix);
+    else this.#counts.set(prefix, count);
+    if (isForUsers(prefix)) this.#wanted.clear();
     return { kind: first === 1 ? 'subscribe' : 'unsubscribe', prefix, count };
   }
 
@@ -102,16 +99,17 @@ export class SubscriptionTable {
     if (known !== undefined) return known;
     const bytes = bytesOf(topic);
     let sum = 0;
-    for (let length = 0; length <= bytes.length; length += 1) {
-      if ((this.#lengths[length] ?? 0) > 0) sum += this.count(bytes.slice(0, length));
-    }
+    for (let length = 0; length <= bytes.length; length += 1) sum += this.count(bytes.slice(0, length));
     if (topic.startsWith(RESERVED_PREFIX)) return sum;
     if (this.#wanted.size >= REMEMBERED_TOPICS) this.#wanted.clear();
     this.#wanted.set(topic, sum);
     return sum;
   }
 
-  /** The route of a topic of users, the same object for all that have it; undefined when it is the topic itself. Nobody asks: that of everything. */
+  /**
+   * The route of a topic of users, the same object for all that have it; undefined when it is the topic itself. Where nobody has
+   * asked for the topic it is the empty one: who asks for everything comes later and begins with it.
+   */
   routeOf(topic: string): SubscriptionRoute | undefined {
     if (this.#isIncomplete) return undefined;
     const known = this.#routes.get(topic);
@@ -128,64 +126,38 @@ export class SubscriptionTable {
     return route;
   }
 
-  /** Whether there are prefixes that have ended and are routes still. */
-  get isSettled(): boolean {
-    return this.#ended.size === 0;
-  }
-
-  /** Whether nobody asks for anything. */
-  get isEmpty(): boolean {
-    return this.#counts.size === 0;
-  }
-
-  /** Everything that libzmq has read is in the table: what has ended is no route any more. */
-  settle(): void {
-    for (const prefix of this.#ended) this.#forget(prefix);
-    this.#ended.clear();
-  }
-
-  #begin(prefix: string): void {
-    if (this.#ended.delete(prefix)) return;
-    this.#lengths[prefix.length] = (this.#lengths[prefix.length] ?? 0) + 1;
-    this.#forgetRoutes(prefix);
-  }
-
-  #end(prefix: string): void {
-    this.#counts.delete(prefix);
-    const isRoute = !this.#isIncomplete && !prefix.startsWith(RESERVED_PREFIX);
-    if (!isRoute) {
-      this.#forget(prefix);
+  #addRoute(prefix: string): void {
+    if (this.#isIncomplete || !isForUsers(prefix) || this.#prefixes.has(prefix)) return;
+    if (this.#prefixes.size >= this.#max) {
+      this.#giveRoutesUp();
       return;
     }
-    this.#ended.add(prefix);
-    if (this.#ended.size > this.#max) this.#giveRoutesUp();
-  }
-
-  #forget(prefix: string): void {
-    this.#lengths[prefix.length] = (this.#lengths[prefix.length] ?? 1) - 1;
-    this.#forgetRoutes(prefix);
-  }
-
-  #forgetRoutes(prefix: string): void {
-    if (prefix.startsWith(RESERVED_PREFIX)) return;
+    this.#prefixes.add(prefix);
+    this.#lengths[prefix.length] = true;
     this.#routes.clear();
-    this.#routesByPrefix.clear();
   }
 
   /** From now on every topic goes by its own name, which is the longest route there is. */
   #giveRoutesUp(): void {
     this.#isIncomplete = true;
-    this.settle();
+    this.#prefixes.clear();
+    this.#routes.clear();
+    this.#routesByPrefix.clear();
   }
 
   #longest(bytes: string): string {
     for (let length = bytes.length; length > 0; length -= 1) {
-      if ((this.#lengths[length] ?? 0) === 0) continue;
+      if (this.#lengths[length] !== true) continue;
       const prefix = bytes.slice(0, length);
-      if (this.#counts.has(prefix) || this.#ended.has(prefix)) return prefix;
+      if (this.#prefixes.has(prefix)) return prefix;
     }
     return '';
   }
+}
+
+/** Whether a topic of users can begin with it. Each ready() brings some with which none can. */
+function isForUsers(prefix: string): boolean {
+  return prefix.length <= MAX_TOPIC_BYTES + TOPIC_TERMINATOR.length && !prefix.startsWith(RESERVED_PREFIX);
 }
 
 function bytesOf(topic: string): string {
