@@ -9,7 +9,7 @@ export type { Overflow } from './limiter.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export type { Admission, Middleware, MiddlewareFunction, MiddlewareHost, Next, Release, Stage } from './middleware.ts';
 export type { BusOptions, CoreBusOptions, EndpointPattern, EndpointRole, Endpoints } from './options.ts';
-export type { OutgoingPacket, SealedRecord } from './outgoing-packet.ts';
+export type { MixedTopics, OutgoingPacket, PacketRoute, SealedRecord } from './outgoing-packet.ts';
 export type { DecodedPacket, DecodedRecord, OutgoingRecord, OutgoingRun, PacketRun, PacketStamp } from './packet.ts';
 export type { PacketErrorReason } from './packet-error.ts';
 export type { Delivery, Message, ReceiveContext, ReceiveInit } from './receive-context.ts';

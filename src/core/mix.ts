@@ -6,11 +6,12 @@
  * sent now by its route and now by its own name, a receiver that the transport knows of a moment before its publisher does could
  * get one record and miss the next.
  */
+import type { PacketRoute } from './outgoing-packet.ts';
 import { RUN_OVERHEAD_BYTES } from './packet-layout.ts';
 import type { OutgoingRun } from './packet.ts';
 import type { Stream, Streams } from './streams.ts';
 import { isReserved } from './topics.ts';
-import type { PacketRoute, PacketSink } from './transport.ts';
+import type { PacketSink } from './transport.ts';
 
 /** Records of one topic in a row. */
 export class MixedRun implements OutgoingRun {

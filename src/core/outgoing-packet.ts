@@ -5,7 +5,6 @@
 import type { MessageHeaders } from './headers.ts';
 import { encodePacket } from './packet.ts';
 import type { OutgoingRecord, OutgoingRun, PacketStamp } from './packet.ts';
-import type { PacketRoute } from './transport.ts';
 
 /** A record with the headers it was encoded from, for wires that carry no header block. */
 export interface SealedRecord extends OutgoingRecord {
@@ -17,6 +16,12 @@ export interface SealedRecord extends OutgoingRecord {
   /** Brings the header block up to date. Not asked of published records, none of which needs it. */
   seal?(): void;
 }
+
+/**
+ * Where a published packet goes. Topics with the same route, which is the same object until the call that asked for it has returned
+ * to the event loop, go to the very same receivers, so that their records may share a packet.
+ */
+export type PacketRoute = object;
 
 /** What a published packet of several topics has besides its records. */
 export interface MixedTopics {

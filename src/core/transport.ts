@@ -24,7 +24,7 @@
 import type { BusError } from './errors.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
-import type { OutgoingPacket } from './outgoing-packet.ts';
+import type { OutgoingPacket, PacketRoute } from './outgoing-packet.ts';
 import type { DecodedPacket } from './packet.ts';
 import type { PacketError } from './packet-error.ts';
 
@@ -96,12 +96,6 @@ export interface PublishSpec extends LinkSpec {
   /** Counts of subscribers may have changed. */
   onSubscribersChanged(): void;
 }
-
-/**
- * Where a published packet goes. Topics with the same route, which is the same object until the call that asked for it has returned
- * to the event loop, go to the very same receivers, so that their records may share a packet.
- */
-export type PacketRoute = object;
 
 /** What the core offers packets to. */
 export interface PacketSink {
