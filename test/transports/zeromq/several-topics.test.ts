@@ -159,7 +159,9 @@ describe('packets of several topics', () => {
     const { feed, packets, address } = await feedFor(t, { order: 'topic' });
     const bus = subscriberFor(t, 'subscriber', address);
     let seen = 0;
-    bus.subscribe('>', () => void seen++);
+    bus.subscribe('>', () => {
+      seen++;
+    });
     await bus.ready();
     for (let n = 0; n < 30; n++) void feed.publish(`a.${String(n % 3)}`, n);
     await until(() => seen === 30, 'all messages');
@@ -186,17 +188,17 @@ class Follower {
 
 /** Publishes at full speed until told to stop; the body counts the messages of its topic. */
 function publishing(feed: MessageBus): () => Promise<number[]> {
-  let isOver = false;
+  const state = { isOver: false };
   const counts = TOPICS.map(() => 0);
   const done = (async () => {
-    for (let n = 0; !isOver; n++) {
+    for (let n = 0; !state.isOver; n++) {
       const index = Math.imul(n, 2_654_435_761) >>> 9;
       await feed.publish(TOPICS[index % TOPICS.length]!, ++counts[index % TOPICS.length]!);
     }
     return counts;
   })();
   return () => {
-    isOver = true;
+    state.isOver = true;
     return done;
   };
 }
