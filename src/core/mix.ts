@@ -33,8 +33,8 @@ export class MixedRun implements OutgoingRun {
 export class Mix {
   readonly route: PacketRoute;
   readonly runs: MixedRun[];
-  /** What the runs add to the records. */
-  bytes: number;
+  /** What the last record has added to the packet beside itself: the head of its run, where it began one. */
+  lastBytes: number;
   readonly #sink: PacketSink;
   readonly #streams: Streams;
   #last: MixedRun;
@@ -52,7 +52,7 @@ export class Mix {
     this.#streams = streams;
     this.#last = new MixedRun(streams.of(topic));
     this.runs = [this.#last];
-    this.bytes = RUN_OVERHEAD_BYTES + this.#last.topicBytes.length;
+    this.lastBytes = RUN_OVERHEAD_BYTES + this.#last.topicBytes.length;
   }
 
   get epoch(): number {
@@ -64,6 +64,7 @@ export class Mix {
     const last = this.#last;
     if (last.topic === topic) {
       last.count++;
+      this.lastBytes = 0;
       return true;
     }
     if (this.#sink.routeOf?.(topic) !== this.route) return false;
@@ -72,7 +73,7 @@ export class Mix {
     last.stream.gathered += last.count;
     this.#last = new MixedRun(stream);
     this.runs.push(this.#last);
-    this.bytes += RUN_OVERHEAD_BYTES + stream.topicBytes.length;
+    this.lastBytes = RUN_OVERHEAD_BYTES + this.#last.topicBytes.length;
     return true;
   }
 

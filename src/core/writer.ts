@@ -187,16 +187,18 @@ export class Writer extends Outbox {
     if (first === undefined || first.state === 'reserved') return slots;
     const { byTopic, maxRecords } = this.#options;
     let bytes = 0;
-    for (let index = 0; slots.length < maxRecords && bytes + (mix?.bytes ?? 0) < PACK_BYTES; index++) {
+    for (let index = 0; slots.length < maxRecords && bytes < PACK_BYTES; index++) {
       const slot = lane.at(index);
       if (slot === undefined) break;
       if (slot.state === 'void') continue;
       if (slot.state !== 'queued') break;
-      // Alone, so that the small ones do not share its fate when it turns out to be too large.
-      if (slots.length > 0 && slot.size >= PACK_BYTES) break;
-      if (slots.length > 0 && !(mix?.take(slot.topic) ?? (!byTopic || slot.topic === first.topic))) break;
+      if (slots.length > 0) {
+        // Alone, so that the small ones do not share its fate when it turns out to be too large.
+        if (slot.size >= PACK_BYTES) break;
+        if (mix === undefined ? byTopic && slot.topic !== first.topic : !mix.take(slot.topic)) break;
+      }
       slots.push(slot);
-      bytes += slot.size;
+      bytes += slot.size + (mix === undefined ? 0 : mix.lastBytes);
     }
     return slots;
   }
