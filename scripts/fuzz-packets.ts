@@ -1,7 +1,7 @@
 /**
  * Feeds mutated packets to the decoder: `npx tsx scripts/fuzz-packets.ts [--count 1000000] [--seed 1]`.
  *
- * Each round takes a valid packet, breaks it (bits flipped, bytes spliced, cut, inserted, lengths overwritten, extra frames
+ * Each round takes a valid packet, of one topic or of several, breaks it (bits flipped, bytes spliced, cut, inserted, lengths overwritten, extra frames
  * dropped, doubled or resized) and decodes it. The decoder may refuse it with a PacketError, or read it: then what it read
  * must survive encoding and decoding once more. The seed is printed, and gives the same packets again.
  */
@@ -9,8 +9,8 @@
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MessageHeaders, encodeHeaderBlock } from '../src/core/headers.ts';
-import type { DecodedPacket, OutgoingRecord } from '../src/core/packet.ts';
-import { decodePacket, encodePacket } from '../src/core/packet.ts';
+import type { DecodedPacket, OutgoingRecord, OutgoingRun } from '../src/core/packet.ts';
+import { decodePublishedPacket, encodePacket } from '../src/core/packet.ts';
 import { PacketError } from '../src/core/packet-error.ts';
 
 /** What a run of {@link fuzzPackets} saw. */
@@ -31,7 +31,7 @@ export function fuzzPackets({ count, seed }: { readonly count: number; readonly 
   for (let round = 0; round < count; round++) {
     const frames = mutate(validFrames(random), random);
     try {
-      const packet = decodePacket(frames);
+      const packet = decodePublishedPacket(frames);
       readable++;
       const complaint = instability(packet);
       if (complaint !== undefined) throw new Error(complaint);
@@ -63,12 +63,28 @@ const below = (limit: number, random: () => number): number => Math.floor(random
 
 function validFrames(random: () => number): Buffer[] {
   const records = Array.from({ length: 1 + below(4, random) }, () => validRecord(random));
+  const runs = random() < 0.5 ? validRuns(records.length, random) : undefined;
   const stamp = {
     epoch: below(2 ** 53, random),
-    firstSequence: below(2 ** 40, random),
+    firstSequence: runs === undefined ? below(2 ** 40, random) : 0,
     sentAtUs: below(2 ** 52, random),
   };
-  return encodePacket(records, stamp).map((frame) => Buffer.from(frame));
+  return encodePacket(records, stamp, runs).map((frame) => Buffer.from(frame));
+}
+
+const TOPICS = ['a', 'price.tick', 'größe.länge', 'x'.repeat(255)];
+
+function validRuns(records: number, random: () => number): OutgoingRun[] {
+  const runs: OutgoingRun[] = [];
+  for (let left = records; left > 0; left -= runs.at(-1)?.count ?? left) {
+    const topic = TOPICS[below(TOPICS.length, random)] ?? 'a';
+    runs.push(asOutgoing({ topic, firstSequence: below(2 ** 40, random), count: 1 + below(left, random) }));
+  }
+  return runs;
+}
+
+function asOutgoing(run: Omit<OutgoingRun, 'topicBytes'>): OutgoingRun {
+  return { ...run, topicBytes: Buffer.from(run.topic) };
 }
 
 const LARGE = Buffer.alloc(8193, 0x61);
@@ -139,13 +155,16 @@ function instability(packet: DecodedPacket): string | undefined {
     if (Buffer.compare(block, headerBlock) !== 0) return 'another header block when encoded again';
   }
   try {
-    const again = decodePacket(encodePacket(packet.records, packet));
-    if (packet.records.map(describe).join() !== again.records.map(describe).join())
-      return 'another packet when encoded again';
+    const again = decodePublishedPacket(encodePacket(packet.records, packet, packet.runs?.map(asOutgoing)));
+    if (describePacket(packet) !== describePacket(again)) return 'another packet when encoded again';
   } catch (error) {
     return `encoded again: ${String(error)}`;
   }
   return undefined;
+}
+
+function describePacket({ records, runs }: DecodedPacket): string {
+  return `${JSON.stringify(runs)} ${records.map(describe).join()}`;
 }
 
 function describe({ kind, headerBlock, payload }: OutgoingRecord & { readonly kind: number }): string {

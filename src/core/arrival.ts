@@ -10,12 +10,55 @@ export interface Handling {
   run(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> | undefined;
 }
 
-/** A packet that pauses the link: how far it has come. */
-export interface PacketInHand {
-  /** Undefined where each record names its own. */
-  readonly topic: string | undefined;
+/** Takes records. */
+export interface Reader {
+  /** The records of a packet of one topic, or of a run, are about to be taken: false passes over them. */
+  begins(packet: PacketInHand): boolean;
+}
+
+/** A packet whose records are taken one after the other: how far it has come. */
+export class PacketInHand {
   readonly packet: DecodedPacket;
-  next: number;
+  /** When it was read, on the bus's clock. */
+  readonly readAt: number;
+  /** What the next record is about; undefined where each record names its own. */
+  topic: string | undefined;
+  /** The next record. */
+  next = 0;
+  /** The first record that is not of the run in hand; a packet of one topic is one run. */
+  end = 0;
+  /** The sequence of the next record is this and its index. */
+  #base = 0;
+  #runs = 0;
+
+  constructor(topic: string | undefined, packet: DecodedPacket, readAt: number) {
+    this.topic = topic;
+    this.packet = packet;
+    this.readAt = readAt;
+  }
+
+  get sequence(): number {
+    return this.#base + this.next;
+  }
+
+  /** Whether there is one more record to take; goes on to the next run where one has ended. */
+  hasNext(reader: Reader): boolean {
+    while (this.next === this.end) {
+      if (!this.#beginRun()) return false;
+      if (!reader.begins(this)) this.next = this.end;
+    }
+    return true;
+  }
+
+  #beginRun(): boolean {
+    const { firstSequence, records, runs } = this.packet;
+    if (this.next >= records.length) return false;
+    const run = runs?.[this.#runs++];
+    if (run !== undefined) this.topic = run.topic;
+    this.end = run === undefined ? records.length : this.next + run.count;
+    this.#base = (run?.firstSequence ?? firstSequence) - this.next;
+    return true;
+  }
 }
 
 /** See the head of this file. */

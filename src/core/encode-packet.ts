@@ -1,5 +1,7 @@
 /** Writes packets; the layout is at the head of packet.ts. */
 import { expectSafe, writeU32, writeU64 } from './packet-numbers.ts';
+import { runsSize, writeRun } from './packet-runs.ts';
+import type { OutgoingRun } from './packet-runs.ts';
 import {
   EXTRA_FRAME_BIT,
   LARGE_PAYLOAD_BYTES,
@@ -7,6 +9,7 @@ import {
   PACKET_MAGIC,
   PACKET_VERSION,
   RECORD_OVERHEAD_BYTES,
+  RUNS_FLAG,
 } from './packet-layout.ts';
 
 /** A UTF-16 unit becomes at most so many bytes. */
@@ -30,7 +33,7 @@ export interface OutgoingRecord {
 export interface PacketStamp {
   /** Random per stream: a new one says that sequences begin anew. */
   readonly epoch: number;
-  /** The sequence of the first record; the others follow without a gap. */
+  /** The sequence of the first record; the others follow without a gap. 0 where runs have sequences of their own. */
   readonly firstSequence: number;
   /** When the packet was sealed, in microseconds since 1970. */
   readonly sentAtUs: number;
@@ -45,6 +48,7 @@ export function encodedSize(record: OutgoingRecord): number {
 /**
  * Encodes a packet into its frames: the packet, then the payloads with frames of their own. The packet is a fresh buffer each time,
  * never a pooled one, because libzmq refers to it until it has been sent. Throws RangeError for what has no encoding.
+ * @param runs of a published packet of several topics: together they have all the records, and `stamp.firstSequence` is 0
  *
  * @example
  * ```ts
@@ -56,13 +60,17 @@ export function encodedSize(record: OutgoingRecord): number {
  * const receive = (topic: string | undefined, frames: Uint8Array[]) => ({ topic, packet: decodePacket(frames) });
  * ```
  */
-export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketStamp): Uint8Array[] {
+export function encodePacket(
+  records: readonly OutgoingRecord[],
+  stamp: PacketStamp,
+  runs?: readonly OutgoingRun[],
+): Uint8Array[] {
   const count = records.length;
   if (count < 1 || count > 0xffff) throw new RangeError(`Expected 1 to 65535 records, got ${String(count)}`);
   expectSafe('epoch', stamp.epoch, 0);
-  expectSafe('firstSequence', stamp.firstSequence, count - 1);
+  expectSafe('firstSequence', stamp.firstSequence, runs === undefined ? count - 1 : Number.MAX_SAFE_INTEGER);
   expectSafe('sentAtUs', stamp.sentAtUs, 0);
-  let size = PACKET_HEADER_BYTES;
+  let size = PACKET_HEADER_BYTES + (runs === undefined ? 0 : runsSize(runs, count));
   let hasText = false;
   for (const record of records) {
     const { text } = record;
@@ -76,9 +84,29 @@ export function encodePacket(records: readonly OutgoingRecord[], stamp: PacketSt
   const packet = hasText ? scratchOf(size) : Buffer.allocUnsafeSlow(size);
   const extra: Uint8Array[] = [];
   writeHead(packet, count, stamp);
+  if (runs !== undefined) packet[3] = RUNS_FLAG;
   let position = PACKET_HEADER_BYTES;
-  for (const record of records) position = writeRecord(packet, position, record, extra);
+  if (runs === undefined) for (const record of records) position = writeRecord(packet, position, record, extra);
+  else position = writeRuns(packet, records, runs, extra);
   return [hasText ? copyOf(packet, position) : packet, ...extra];
+}
+
+function writeRuns(
+  packet: Buffer,
+  records: readonly OutgoingRecord[],
+  runs: readonly OutgoingRun[],
+  extra: Uint8Array[],
+): number {
+  let position = PACKET_HEADER_BYTES;
+  let index = 0;
+  for (const run of runs) {
+    position = writeRun(packet, position, run);
+    for (const end = index + run.count; index < end; index++) {
+      const record = records[index];
+      if (record !== undefined) position = writeRecord(packet, position, record, extra);
+    }
+  }
+  return position;
 }
 
 function writeHead(packet: Buffer, count: number, stamp: PacketStamp): void {

@@ -17,6 +17,6 @@ export { BusError, ERROR_CODES, errorType } from './errors.ts';
 export type { BusErrorCode, BusErrorDetails, ErrorCodeFacts } from './errors.ts';
 export { packetLimits } from './packet-layout.ts';
 export type { PacketLimits } from './packet-layout.ts';
-export { decodePacket, encodePacket } from './packet.ts';
+export { decodePacket, decodePublishedPacket, encodePacket } from './packet.ts';
 export { PacketError } from './packet-error.ts';
 export type * from './index-types.ts';

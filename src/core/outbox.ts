@@ -16,7 +16,7 @@ export interface OutboxOptions {
   readonly hwm: number;
   /** Bytes in the queue before callers wait. */
   readonly maxBytes: number;
-  /** `global` keeps the order across topics; `topic` lets each topic pack by itself. */
+  /** `global` keeps the order across topics, which may share packets; `topic` lets each topic pack by itself. */
   readonly order: 'global' | 'topic';
 }
 

@@ -4,7 +4,7 @@
  */
 import type { MessageHeaders } from './headers.ts';
 import { encodePacket } from './packet.ts';
-import type { OutgoingRecord, PacketStamp } from './packet.ts';
+import type { OutgoingRecord, OutgoingRun, PacketStamp } from './packet.ts';
 
 /** A record with the headers it was encoded from, for wires that carry no header block. */
 export interface SealedRecord extends OutgoingRecord {
@@ -17,25 +17,43 @@ export interface SealedRecord extends OutgoingRecord {
   seal?(): void;
 }
 
+/**
+ * Where a published packet goes. Topics with the same route, which is the same object until the call that asked for it has returned
+ * to the event loop, go to the very same receivers, so that their records may share a packet.
+ */
+export type PacketRoute = object;
+
+/** What a published packet of several topics has besides its records. */
+export interface MixedTopics {
+  /** What the sink answered for each of the topics. */
+  readonly route: PacketRoute;
+  /** Which records are about what: together they have all of them. */
+  readonly runs: readonly OutgoingRun[];
+}
+
 /** What is offered to a `PacketSink`. */
 export class OutgoingPacket {
-  /** The topic of a published packet; undefined for push, request and reply. */
+  /** The topic of a published packet; undefined for push, request and reply, and where it has several. */
   readonly topic: string | undefined;
   readonly records: readonly SealedRecord[];
   readonly stamp: PacketStamp;
+  /** Of a published packet that goes by a route: its topics, which may be one. Undefined in every other packet. */
+  readonly mixed: MixedTopics | undefined;
   #frames: Uint8Array[] | undefined = undefined;
 
-  constructor(topic: string | undefined, records: readonly SealedRecord[], stamp: PacketStamp) {
+  constructor(topic: string | undefined, records: readonly SealedRecord[], stamp: PacketStamp, mixed?: MixedTopics) {
     this.topic = topic;
     this.records = records;
     this.stamp = stamp;
+    this.mixed = mixed;
   }
 
   /** `[packet, ...large payloads]`, see docs/wire-format.md. */
   frames(): Uint8Array[] {
     if (this.#frames === undefined) {
-      if (this.topic === undefined) for (const record of this.records) record.seal?.();
-      this.#frames = encodePacket(this.records, this.stamp);
+      const { topic, mixed } = this;
+      if (topic === undefined && mixed === undefined) for (const record of this.records) record.seal?.();
+      this.#frames = encodePacket(this.records, this.stamp, mixed?.runs);
     }
     return this.#frames;
   }

@@ -16,8 +16,9 @@
  * - `unsafe-integer`: epoch, sequence or time beyond 2^53 - 1.
  * - `header-length`: a header block that is empty or over the limit.
  * - `header-kind`, `header-key`, `header-value`, `header-count`, `header-duplicate`, `header-order`: what is in the block.
+ * - `runs`: in a packet of several topics, a run without records or with more than are left, or a first sequence in the head.
  * - `payload-length`: a payload over the limit.
- * - `topic`: a topic frame that does not hold exactly one topic and its terminator.
+ * - `topic`: a topic frame that does not hold exactly one topic and its terminator, or a run about what is no topic of users.
  */
 export type PacketErrorReason =
   | 'frames'
@@ -36,6 +37,7 @@ export type PacketErrorReason =
   | 'header-count'
   | 'header-duplicate'
   | 'header-order'
+  | 'runs'
   | 'payload-length'
   | 'topic';
 

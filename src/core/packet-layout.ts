@@ -14,6 +14,12 @@ export const PACKET_VERSION = 1;
 /** magic 2, version 1, flags 1, record count 2, epoch 8, first sequence 8, sent time 8. */
 export const PACKET_HEADER_BYTES = 30;
 
+/** The one flag of this version: the records come in runs, each with a topic of its own. Only published packets have it. */
+export const RUNS_FLAG = 1;
+
+/** What a run adds beside its topic: topic length 1, first sequence 8, count 2. */
+export const RUN_OVERHEAD_BYTES = 11;
+
 /** What a record adds beside its header block and its payload: their two lengths. */
 export const RECORD_OVERHEAD_BYTES = 6;
 

@@ -126,7 +126,8 @@ export class PublishChannel extends SendingChannel<Sender> {
   }
 
   protected override onTaken(packet: OutgoingPacket): void {
-    const { topic } = packet;
+    // All topics of a packet go to the same subscribers, so the first one speaks for them.
+    const topic = packet.topic ?? packet.mixed?.runs[0]?.topic;
     if (topic === undefined || topic.startsWith('_tb.')) return;
     super.onTaken(packet);
     if (this.keeper.link?.subscriberCount(topic) === 0) {

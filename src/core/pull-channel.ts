@@ -79,6 +79,10 @@ export class PullChannel extends ReceivingChannel {
     });
   }
 
+  begins(): boolean {
+    return true;
+  }
+
   protected onPacket({ packet }: IncomingPacket): Promise<void> | undefined {
     return this.take(undefined, packet);
   }

@@ -4,8 +4,8 @@
  *
  *     packet -> route (who wants it) -> room (in flight, limits, admit) -> chain -> order of its topic -> handlers
  */
-import { Arrival, closedBefore } from './arrival.ts';
-import type { PacketInHand } from './arrival.ts';
+import type { Reader } from './arrival.ts';
+import { Arrival, closedBefore, PacketInHand } from './arrival.ts';
 import type { Operation } from './counters.ts';
 import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
@@ -27,7 +27,7 @@ import type { IncomingPacket, LinkSpec, Receiver } from './transport.ts';
 import { unreadable } from './unreadable.ts';
 
 /** See the head of this file. */
-export abstract class ReceivingChannel {
+export abstract class ReceivingChannel implements Reader {
   readonly endpoint: string;
   readonly operation: Operation;
   readonly keeper: LinkKeeper<Receiver>;
@@ -41,8 +41,6 @@ export abstract class ReceivingChannel {
   readonly #pausing = new Roster<PacketInHand>();
   /** No handler starts any more. */
   #closed = false;
-  /** When the packet in hand was read. */
-  #readAt = 0;
 
   constructor(kernel: Kernel, options: ReceivingOptions) {
     this.kernel = kernel;
@@ -96,15 +94,13 @@ export abstract class ReceivingChannel {
       if (ctx.handled) running++;
       else this.#unhandled(ctx.topic, ctx);
     }
-    for (const rest of this.#pausing.all()) {
-      for (; rest.next < rest.packet.records.length; rest.next++)
-        void this.#takeRecord(rest.topic, rest.packet, rest.next);
-    }
+    for (const rest of this.#pausing.all()) while (rest.hasNext(this)) void this.#takeRecord(rest);
     return running;
   }
 
   protected abstract onPacket(incoming: IncomingPacket): Promise<void> | void;
   protected abstract onLink(link: Receiver): void;
+  abstract begins(packet: PacketInHand): boolean;
   /** Who gets a message of this route, or why nobody does; false passes it over. */
   protected abstract wants(route: Route): boolean;
 
@@ -116,11 +112,14 @@ export abstract class ReceivingChannel {
   }
 
   /** Takes the records of a packet one after the other; a promise means that the link must not read on yet. */
-  protected take(topic: string | undefined, packet: DecodedPacket, from = 0): Promise<void> | undefined {
-    if (from === 0) this.#readAt = this.kernel.clock.now();
-    for (let index = from; index < packet.records.length; index++) {
-      const pause = this.#takeRecord(topic, packet, index);
-      if (pause !== undefined) return this.#pause(pause, { topic, packet, next: index + 1 });
+  protected take(topic: string | undefined, packet: DecodedPacket): Promise<void> | undefined {
+    return this.#takeRest(new PacketInHand(topic, packet, this.kernel.clock.now()));
+  }
+
+  #takeRest(rest: PacketInHand): Promise<void> | undefined {
+    while (rest.hasNext(this)) {
+      const pause = this.#takeRecord(rest);
+      if (pause !== undefined) return this.#pause(pause, rest);
     }
     return this.intake.breather();
   }
@@ -129,20 +128,19 @@ export abstract class ReceivingChannel {
     if (rest.next === rest.packet.records.length) return pause.then(() => this.intake.breather());
     const place = this.#pausing.add(rest);
     this.intake.hold();
-    const readAt = this.#readAt;
     return pause.then(() => {
       this.#pausing.delete(place);
-      this.#readAt = readAt;
-      const more = this.take(rest.topic, rest.packet, rest.next);
+      const more = this.#takeRest(rest);
       this.intake.unhold();
       return more;
     });
   }
 
-  #takeRecord(given: string | undefined, packet: DecodedPacket, index: number): Promise<void> | undefined {
-    const record = packet.records[index];
+  #takeRecord(rest: PacketInHand): Promise<void> | undefined {
+    const { packet, sequence } = rest;
+    const record = packet.records[rest.next++];
     if (record === undefined) return undefined;
-    const topic = given ?? record.headers.getText('topic') ?? '';
+    const topic = rest.topic ?? record.headers.getText('topic') ?? '';
     const fault = this.fault(topic, record);
     if (fault !== undefined) {
       this.kernel.reporter.inboundDropped(fault, this.operation);
@@ -163,9 +161,9 @@ export abstract class ReceivingChannel {
       payload: record.payload,
       endpoint: this.endpoint,
       epoch: packet.epoch,
-      sequence: packet.firstSequence + index,
+      sequence,
       sentAtUs: packet.sentAtUs,
-      receivedAt: this.#readAt,
+      receivedAt: rest.readAt,
       subscription: route.subscribers[0]?.pattern,
       link: route.link,
       socket: this,

@@ -157,6 +157,10 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
       this.#series(packet.topic).value += packet.records.length;
       return;
     }
+    if (packet.mixed !== undefined) {
+      for (const { topic, count } of packet.mixed.runs) this.#series(topic).value += count;
+      return;
+    }
     for (const { topic, control } of packet.records) {
       if (topic !== undefined && control !== true) this.#series(topic).value++;
     }

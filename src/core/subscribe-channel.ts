@@ -2,6 +2,7 @@
  * Subscriptions to one endpoint: every handler whose pattern matches gets the message. Watches the sequences of each
  * (epoch, topic) for gaps; where a payload step verifies messages, only verified ones move that watch, and heartbeats do not.
  */
+import type { PacketInHand } from './arrival.ts';
 import { GapDetector } from './gap-detector.ts';
 import type { Gap } from './gap-detector.ts';
 import { BusError, messageOf } from './errors.ts';
@@ -93,19 +94,22 @@ export class SubscribeChannel extends ReceivingChannel {
   }
 
   protected onPacket({ topic, packet }: IncomingPacket): Promise<void> | undefined {
-    if (topic === undefined) return undefined;
-    if (isReserved(topic)) {
+    if (topic === undefined && packet.runs === undefined) return undefined;
+    if (topic !== undefined && isReserved(topic)) {
       if (topic === HEARTBEAT_TOPIC) this.#heartbeat(packet);
       return undefined;
     }
-    // A prefix filter brings topics that no pattern asks for.
-    if (!this.routes.wants(topic)) return undefined;
-    const { epoch, firstSequence, records } = packet;
-    this.missed =
-      epoch === 0 || this.kernel.chains.verifiesPayload
-        ? 0
-        : this.#gaps.observe(topic, epoch, firstSequence, firstSequence + records.length - 1);
     return this.take(topic, packet);
+  }
+
+  begins({ topic = '', packet: { epoch }, sequence, next, end }: PacketInHand): boolean {
+    this.missed = 0;
+    // A prefix filter brings topics that no pattern asks for.
+    if (!this.routes.wants(topic)) return false;
+    if (epoch !== 0 && !this.kernel.chains.verifiesPayload) {
+      this.missed = this.#gaps.observe(topic, epoch, sequence, sequence + end - next - 1);
+    }
+    return true;
   }
 
   async #runAll(ctx: ReceiveContext, subscribers: readonly Subscriber[]): Promise<void> {

@@ -24,7 +24,7 @@
 import type { BusError } from './errors.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
-import type { OutgoingPacket } from './outgoing-packet.ts';
+import type { OutgoingPacket, PacketRoute } from './outgoing-packet.ts';
 import type { DecodedPacket } from './packet.ts';
 import type { PacketError } from './packet-error.ts';
 
@@ -100,6 +100,13 @@ export interface PublishSpec extends LinkSpec {
 /** What the core offers packets to. */
 export interface PacketSink {
   /**
+   * Publishers that can send packets of several topics (`packet.mixed`): the route of a topic. Undefined: the topic is sent in packets of its
+   * own, by its name. A topic that has a route is sent by it even alone. Where a receiver begins to ask for a topic, a change of its route must
+   * not take the topic away from it again. Left out: no packet has several topics.
+   */
+  routeOf?(topic: string): PacketRoute | undefined;
+
+  /**
    * Offers one packet; see the head of this file. `waitedMs` says how long it has been offered already.
    * @throws BusError when the packet can never be taken (PEER_GONE, MESSAGE_TOO_LARGE, TRANSPORT_FAILED, CLOSED)
    */
@@ -127,7 +134,10 @@ export interface Sender extends Link, PacketSink {
 
 /** One packet that arrived. */
 export interface IncomingPacket {
-  /** The topic of a published packet; pushes, requests and replies carry theirs in the header of each record. */
+  /**
+   * The topic of a published packet; undefined where it has several (`packet.runs`). Pushes, requests and replies carry theirs in the
+   * header of each record.
+   */
   readonly topic: string | undefined;
   readonly packet: DecodedPacket;
 }

@@ -9,6 +9,7 @@
  */
 import type { Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
+import { Mix } from './mix.ts';
 import { Outbox } from './outbox.ts';
 import type { OutboxOptions } from './outbox.ts';
 import { OutgoingPacket } from './outgoing-packet.ts';
@@ -45,6 +46,8 @@ export interface WriterOptions extends OutboxOptions {
 export class Writer extends Outbox {
   readonly #options: WriterOptions;
   readonly #streams: Streams;
+  /** Topics may share packets. */
+  readonly #mixes: boolean;
   #sink: PacketSink | undefined;
   #draining = false;
   #scheduled = false;
@@ -57,6 +60,7 @@ export class Writer extends Outbox {
     super(options);
     this.#options = options;
     this.#streams = streams;
+    this.#mixes = options.byTopic && options.order === 'global';
   }
 
   /** From now on packets go to this sink (or, with `undefined`, stay in the queue). */
@@ -142,16 +146,15 @@ export class Writer extends Outbox {
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const slots = this.#gather(lane);
+      const mix = this.#mixes ? Mix.begin(this.#streams, sink, lane.first()?.topic) : undefined;
+      const slots = this.#gather(lane, mix);
       const first = slots[0];
       if (first === undefined) return 0;
-      const topic = this.#options.byTopic ? first.topic : undefined;
-      const stamp = this.#streams.stamp(topic ?? '', this.#options.clock.wallUs());
-      const packet = new OutgoingPacket(topic, slots, stamp);
+      const packet = this.#seal(slots, first, mix);
       try {
         const answer = sink.trySend(packet, this.#options.clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
-          this.#taken(slots, packet, topic ?? '');
+          this.#taken(slots, packet, mix);
           dropSettled(lane);
           return slots.length;
         }
@@ -166,28 +169,43 @@ export class Writer extends Outbox {
     }
   }
 
-  #gather(lane: Lane): Slot[] {
+  #seal(slots: readonly Slot[], first: Slot, mix: Mix | undefined): OutgoingPacket {
+    const sentAtUs = this.#options.clock.wallUs();
+    if (mix !== undefined) {
+      mix.seal();
+      return new OutgoingPacket(undefined, slots, { epoch: mix.epoch, firstSequence: 0, sentAtUs }, mix);
+    }
+    const topic = this.#options.byTopic ? first.topic : undefined;
+    return new OutgoingPacket(topic, slots, this.#streams.stamp(topic ?? '', sentAtUs));
+  }
+
+  #gather(lane: Lane, mix: Mix | undefined): Slot[] {
     const slots: Slot[] = [];
     const first = lane.first();
     // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
     if (first?.state === 'waiting') this.accept(first);
     if (first === undefined || first.state === 'reserved') return slots;
+    const { byTopic, maxRecords } = this.#options;
     let bytes = 0;
-    for (let index = 0; slots.length < this.#options.maxRecords && bytes < PACK_BYTES; index++) {
+    for (let index = 0; slots.length < maxRecords && bytes < PACK_BYTES; index++) {
       const slot = lane.at(index);
       if (slot === undefined) break;
       if (slot.state === 'void') continue;
-      if (slot.state !== 'queued' || (this.#options.byTopic && slot.topic !== first.topic)) break;
-      // Alone, so that the small ones do not share its fate when it turns out to be too large.
-      if (slots.length > 0 && slot.size >= PACK_BYTES) break;
+      if (slot.state !== 'queued') break;
+      if (slots.length > 0) {
+        // Alone, so that the small ones do not share its fate when it turns out to be too large.
+        if (slot.size >= PACK_BYTES) break;
+        if (mix === undefined ? byTopic && slot.topic !== first.topic : !mix.take(slot.topic)) break;
+      }
       slots.push(slot);
-      bytes += slot.size;
+      bytes += slot.size + (mix === undefined ? 0 : mix.lastBytes);
     }
     return slots;
   }
 
-  #taken(slots: readonly Slot[], packet: OutgoingPacket, topic: string): void {
-    this.#streams.advance(topic, slots.length);
+  #taken(slots: readonly Slot[], packet: OutgoingPacket, mix: Mix | undefined): void {
+    if (mix === undefined) this.#streams.advance(packet.topic ?? '', slots.length);
+    else for (const { stream, count } of mix.runs) this.#streams.move(stream, count);
     for (const slot of slots) {
       // Given up while the sink was deciding: it is on the wire all the same, but its caller has been told.
       const wanted = slot.state === 'queued';

@@ -201,3 +201,20 @@ test('whatever is lost, repeated or told by heartbeats: the gaps are exactly wha
     { numRuns: 500 },
   );
 });
+
+test('a heartbeat takes no place of a stream that packets have told of, and invents no gap of one that was evicted', () => {
+  const gaps: string[] = [];
+  const detector = new GapDetector(
+    'e',
+    ({ topic, from, to }) => void gaps.push(`${topic} ${String(from)}-${String(to)}`),
+    2,
+  );
+  for (const topic of ['evicted', 'a', 'b']) detector.observe(topic, 1, 1, 2);
+  // The first was made before the last record left, the second after it.
+  detector.heartbeat('evicted', 1, 1);
+  detector.heartbeat('evicted', 1, 2);
+  assert.deepEqual(gaps, []);
+  detector.observe('a', 1, 4, 4);
+  detector.heartbeat('b', 1, 3);
+  assert.deepEqual(gaps, ['a 3-3', 'b 3-3']);
+});

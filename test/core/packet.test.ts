@@ -6,8 +6,8 @@ import { encodeHeaderBlock, MessageHeaders } from '../../src/core/headers.ts';
 import type { HeadersInit } from '../../src/core/headers.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';
 import type { Kind } from '../../src/core/kinds.ts';
-import { decodePacket, encodedSize, encodePacket } from '../../src/core/packet.ts';
-import type { OutgoingRecord, PacketStamp } from '../../src/core/packet.ts';
+import { decodePacket, decodePublishedPacket, encodedSize, encodePacket } from '../../src/core/packet.ts';
+import type { OutgoingRecord, OutgoingRun, PacketStamp } from '../../src/core/packet.ts';
 import { PacketError } from '../../src/core/packet-error.ts';
 import { DEFAULT_PACKET_LIMITS, LARGE_PAYLOAD_BYTES, packetLimits } from '../../src/core/packet-layout.ts';
 import type { PacketLimits } from '../../src/core/packet-layout.ts';
@@ -47,6 +47,13 @@ const patched = (packet: Buffer, at: number, ...bytes: number[]): Buffer => {
   copy.set(bytes, at);
   return copy;
 };
+
+/** A run of a packet of several topics. */
+function run(topic: string, firstSequence: number, count = 1): OutgoingRun {
+  return { topic, topicBytes: Buffer.from(topic), firstSequence, count };
+}
+
+const RUNS_STAMP: PacketStamp = { ...stamp, firstSequence: 0 };
 
 const simple = packetOf(record('message', undefined, 'x'));
 
@@ -429,5 +436,137 @@ describe('packetLimits', () => {
     assert.throws(() => packetLimits({ maxHeaders: -1 }), expected);
     assert.throws(() => packetLimits({ maxPayloadBytes: 2 ** 31 }), expected);
     assert.throws(() => packetLimits({ maxPayloadBytes: NaN }), expected);
+  });
+});
+
+describe('a packet of several topics', () => {
+  const message = (payload: string | Uint8Array): OutgoingRecord => record('message', undefined, payload);
+  const runs = [run('a.b', 7, 2), run('größe', 1), run('a.b', 9)];
+  const records = ['1', '2', '3', '4'].map(message);
+  const encoded = (): Buffer => Buffer.from(encodePacket(records, RUNS_STAMP, runs)[0] ?? []);
+  /** The reason for which the frames of a published packet are refused. */
+  const publishedReason = (...frames: Uint8Array[]): string => {
+    try {
+      decodePublishedPacket(frames);
+      return 'readable';
+    } catch (error) {
+      assert.ok(error instanceof PacketError, String(error));
+      return error.reason;
+    }
+  };
+  // Where the head ends: the length of the first topic, its three bytes, its first sequence and its count.
+  const [topicAt, sequenceAt, countAt] = [30, 34, 42];
+
+  it('has fixed bytes', () => {
+    const head = '54420101' + '0004' + '0000000102030405' + '0000000000000000' + '00060a24181e4000';
+    const one = (payload: string): string => '0001' + '01' + '00000001' + payload;
+    const runHead = (topic: string, first: string, count: string): string => topic + '00000000000000' + first + count;
+    assert.equal(
+      encoded().toString('hex'),
+      head +
+        (runHead('03612e62', '07', '0002') + one('31') + one('32')) +
+        (runHead('076772c3b6c39f65', '01', '0001') + one('33')) +
+        (runHead('03612e62', '09', '0001') + one('34')),
+    );
+  });
+
+  it('is read as it was written', () => {
+    const decoded = decodePublishedPacket([encoded()]);
+    assert.deepEqual(
+      decoded.runs,
+      runs.map(({ topic, firstSequence, count }) => ({ topic, firstSequence, count })),
+    );
+    assert.deepEqual([decoded.epoch, decoded.firstSequence, decoded.sentAtUs], [stamp.epoch, 0, stamp.sentAtUs]);
+    assert.equal(decoded.records.map(({ payload }) => payload.toString()).join(''), '1234');
+  });
+
+  it('is read as it was written, whatever is in it, with payloads of their own frames among the others', () => {
+    const topic = fc.stringMatching(/^[a-zß€😀]{1,9}(\.[a-z0-9]{1,9}){0,4}$/u);
+    const anyRun = fc.tuple(topic, fc.nat({ max: 2 ** 53 - 100 }), fc.array(anyRecord, { minLength: 1, maxLength: 4 }));
+    fc.assert(
+      fc.property(fc.array(anyRun, { minLength: 1, maxLength: 8 }), (all) => {
+        const written = all.map(([name, first, { length }]) => run(name, first, length));
+        const sent = all.flatMap(([, , some]) => some);
+        const decoded = decodePublishedPacket(encodePacket(sent, RUNS_STAMP, written));
+        assert.deepEqual(
+          decoded.runs?.map((one) => [one.topic, one.firstSequence, one.count]),
+          written.map((one) => [one.topic, one.firstSequence, one.count]),
+        );
+        const plain = (one: OutgoingRecord) => [[...one.headerBlock], [...one.payload]];
+        assert.deepEqual(decoded.records.map(plain), sent.map(plain));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('may have text, the longest topic, and the largest sequence', () => {
+    const topic = 'x'.repeat(255);
+    const text = { ...message(''), text: 'größer' };
+    const [packet] = encodePacket([text], RUNS_STAMP, [run(topic, Number.MAX_SAFE_INTEGER)]);
+    assert.equal(packet?.length, 30 + 11 + 255 + 6 + 1 + 8);
+    const decoded = decodePublishedPacket([packet]);
+    assert.deepEqual(decoded.runs, [{ topic, firstSequence: Number.MAX_SAFE_INTEGER, count: 1 }]);
+    assert.equal(decoded.records[0]?.payload.toString(), 'größer');
+  });
+
+  it('is refused where each record names its own topic', () => {
+    assert.equal(reason([encoded()]), 'flags');
+    assert.equal(publishedReason(encoded()), 'readable');
+    for (const flag of [2, 3, 128, 129]) assert.equal(publishedReason(patched(encoded(), 3, flag)), 'flags');
+  });
+
+  it('is refused when its runs have other records than the packet has', () => {
+    assert.equal(publishedReason(patched(encoded(), countAt, 0, 0)), 'runs');
+    assert.equal(publishedReason(patched(encoded(), countAt, 0, 5)), 'runs');
+    assert.equal(publishedReason(patched(encoded(), countAt, 0xff, 0xff)), 'runs');
+    // One record fewer than there are: what follows is no run.
+    assert.notEqual(publishedReason(patched(encoded(), countAt, 0, 1)), 'readable');
+    assert.equal(publishedReason(patched(encoded(), 4, 0, 3)), 'trailing-bytes');
+    assert.notEqual(publishedReason(patched(encoded(), 4, 0, 5)), 'readable');
+  });
+
+  it('is refused when the head has a sequence of its own, and beyond 2^53 - 1', () => {
+    assert.equal(publishedReason(patched(encoded(), 21, 1)), 'runs');
+    assert.equal(publishedReason(patched(encoded(), sequenceAt, 0, 0x20)), 'unsafe-integer');
+    const last = [0, 0x1f, 255, 255, 255, 255, 255, 255];
+    assert.equal(publishedReason(patched(encoded(), sequenceAt, ...last)), 'unsafe-integer');
+    assert.equal(publishedReason(patched(encoded(), sequenceAt, ...last.slice(0, 7), 254)), 'readable');
+  });
+
+  it('is refused when a topic is none of users', () => {
+    const withTopic = (bytes: Uint8Array): string => {
+      const topic = { topic: '', topicBytes: bytes, firstSequence: 1, count: 1 };
+      return publishedReason(...encodePacket([message('x')], RUNS_STAMP, [topic]));
+    };
+    assert.equal(withTopic(Buffer.from('a.b')), 'readable');
+    for (const topic of ['_tb.heartbeat', '_tb.ready.x', 'a..b', '.a', 'a.', 'a\0', 'a\n', 'a.*', '>'])
+      assert.equal(withTopic(Buffer.from(topic)), 'topic', topic);
+    assert.equal(withTopic(Buffer.from([0x61, 0xff])), 'topic');
+    assert.equal(withTopic(Buffer.from([0xed, 0xa0, 0x80])), 'topic');
+    // A topic of no bytes, and one that reaches beyond the end.
+    assert.equal(publishedReason(patched(encoded(), topicAt, 0)), 'topic');
+    assert.equal(publishedReason(patched(encoded(), topicAt, 255)), 'truncated');
+  });
+
+  it('is refused when cut at any byte, and with a byte or a frame too many', () => {
+    const large = message(Buffer.alloc(LARGE_PAYLOAD_BYTES + 1));
+    const [packet = new Uint8Array(), extra = new Uint8Array()] = encodePacket([message('x'), large, message('y')], RUNS_STAMP, [run('a', 1), run('b', 1, 2)]); // prettier-ignore
+    assert.equal(publishedReason(packet, extra), 'readable');
+    for (let length = 0; length < packet.length; length++)
+      assert.notEqual(publishedReason(packet.subarray(0, length), extra), 'readable');
+    assert.equal(publishedReason(Buffer.concat([packet, Buffer.alloc(1)]), extra), 'trailing-bytes');
+    assert.equal(publishedReason(packet, extra, extra), 'extra-frames');
+    assert.equal(publishedReason(packet), 'extra-frames');
+  });
+
+  it('is refused to be written when runs and records do not fit, or a run has no encoding', () => {
+    const encode = (...some: OutgoingRun[]) => encodePacket(records, RUNS_STAMP, some);
+    assert.doesNotThrow(() => encode(run('a', 1, 4)));
+    for (const some of [[], [run('a', 1, 3)], [run('a', 1, 3), run('b', 1, 2)], [run('a', 1, 0), run('b', 1, 4)]])
+      assert.throws(() => encode(...some), RangeError);
+    assert.throws(() => encode(run('', 1, 4)), /A topic of 0 bytes has no encoding/);
+    assert.throws(() => encode(run('x'.repeat(256), 1, 4)), RangeError);
+    assert.throws(() => encode(run('a', Number.MAX_SAFE_INTEGER - 2, 4)), RangeError);
+    assert.throws(() => encodePacket(records, stamp, [run('a', 1, 4)]), /Expected `firstSequence`/);
   });
 });

@@ -24,6 +24,7 @@ const CORE: Names = {
     'ERROR_CODES',
     'PacketError',
     'decodePacket',
+    'decodePublishedPacket',
     'encodePacket',
     'errorType',
     'packetLimits',
@@ -34,8 +35,8 @@ const CORE: Names = {
     CloseOptions CloseReport CoreBusOptions Count Counters DecodedPacket DecodedRecord Delivery DocumentedMetrics EndpointChoice
     EndpointPattern EndpointRole Endpoints ErrorCodeFacts EventBody EventName Failure Gap Handler HandlerOptions HandshakeFailure HeaderValue HeadersInit
     IncomingPacket Kind Link LinkDescription LinkEvents LinkFact LinkSpec LogLevel Logger Matching Message MessageHeaders
-    MessagePattern MessagesOptions Middleware MiddlewareFunction MiddlewareHost Next OnPacket Operation OutChannel OutgoingPacket
-    OutgoingRecord Overflow PacketErrorReason PacketLimits PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
+    MessagePattern MessagesOptions Middleware MiddlewareFunction MiddlewareHost MixedTopics Next OnPacket Operation OutChannel OutgoingPacket
+    OutgoingRecord OutgoingRun Overflow PacketErrorReason PacketLimits PacketRoute PacketRun PacketSink PacketStamp PatternBody PatternReply PatternRequest Peer
     PublishSpec PullOptions ReadyOptions ReceiveContext ReceiveInit ReceiveSpec Receiver Release ReplyBody RequestBody RequestOptions
     RequestSpec Requester RespondSpec Responder SealedRecord SendContext SendInit SendOptions Sender Series SlowSubscribers Stage
     SubscribeOptions Subscription Transport TransportFeatures ValidPattern`

@@ -5,8 +5,9 @@ import { KIND_NUMBERS } from '../../src/core/kinds.ts';
 import type { Kind } from '../../src/core/kinds.ts';
 import { MessageHeaders } from '../../src/core/headers.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
-import { decodePacket, encodePacket } from '../../src/core/packet.ts';
+import { decodePacket, decodePublishedPacket, encodePacket } from '../../src/core/packet.ts';
 import type { DecodedPacket } from '../../src/core/packet.ts';
+import type { AnyHandler } from '../../src/core/subscriber.ts';
 import type { IncomingPacket, OnPacket, Peer, Transport } from '../../src/core/transport.ts';
 import { limitConcurrency } from '../../src/middleware/limit-concurrency.ts';
 import { serialize } from '../../src/middleware/serialize.ts';
@@ -369,4 +370,133 @@ test('a cancel counts at the endpoint where it came in: another may know a peer 
   await turns();
   assert.deepEqual(aborted, ['memory://two']);
   gate.resolve();
+});
+
+/** A packet of several topics: `a 3` is a run of one record about `a` with the sequence 3, `a 3 2` one of two. */
+function mixedPacket(...runs: string[]): IncomingPacket {
+  const parsed = runs.map((run) => {
+    const [topic = '', first, count = '1'] = run.split(' ');
+    return { topic, topicBytes: Buffer.from(topic), firstSequence: Number(first), count: Number(count) };
+  });
+  const headerBlock = new MessageHeaders().encode(KIND_NUMBERS.message);
+  const records = parsed.flatMap(({ topic, firstSequence, count }) =>
+    Array.from({ length: count }, (_, index) => ({
+      headerBlock,
+      payload: Buffer.from(JSON.stringify(`${topic}${String(firstSequence + index)}`)),
+    })),
+  );
+  const frames = encodePacket(records, { epoch: 7, firstSequence: 0, sentAtUs: 5000 }, parsed);
+  return { topic: undefined, packet: decodePublishedPacket(frames.map((frame) => Buffer.from(frame))) };
+}
+
+/** A bus that subscribes, and the way into it. */
+async function subscribing(t: TestContext, pattern: string, handler: AnyHandler, options: RigOptions = {}) {
+  const rig = tappedBus(t, options);
+  rig.bus.subscribe(pattern, handler);
+  await rig.bus.ready();
+  const onPacket = [...rig.subscribers.values()][0];
+  assert.ok(onPacket);
+  return { ...rig, onPacket };
+}
+
+test('the records of a packet of several topics are messages of their topics, in order, with their sequences', async (t) => {
+  const got: unknown[] = [];
+  const { bus, onPacket } = await subscribing(
+    t,
+    '>',
+    ({ topic, body, id, sentAt }) => void got.push([topic, body, id, sentAt]),
+  );
+  await onPacket(mixedPacket('a 3', 'b.c 1 2', 'a 4'));
+  await until('all are handled', () => got.length === 4);
+  assert.deepEqual(got, [
+    ['a', 'a3', '7.a.3', 5],
+    ['b.c', 'b.c1', '7.b.c.1', 5],
+    ['b.c', 'b.c2', '7.b.c.2', 5],
+    ['a', 'a4', '7.a.4', 5],
+  ]);
+  assert.equal(bus.metrics().messages_received, 4);
+});
+
+test('gaps are found in each topic of a packet of several, and told with the first message after them', async (t) => {
+  const got: string[] = [];
+  const gaps: string[] = [];
+  const onGap = ({ topic, from, to }: { topic: string; from: number; to: number }): void =>
+    void gaps.push(`${topic} ${String(from)}-${String(to)}`);
+  const { bus, onPacket } = await subscribing(
+    t,
+    '>',
+    ({ body, missed }) => void got.push(`${String(body)} ${String(missed)}`),
+    { onGap },
+  );
+  await onPacket(mixedPacket('a 1', 'b 1'));
+  await onPacket(mixedPacket('a 4', 'b 2 2', 'a 5', 'b 6 2', 'a 5'));
+  await until('all are handled', () => got.length === 9);
+  assert.deepEqual(got, ['a1 0', 'b1 0', 'a4 2', 'b2 0', 'b3 0', 'a5 0', 'b6 2', 'b7 0', 'a5 0']);
+  assert.deepEqual(gaps, ['a 2-3', 'b 4-5']);
+  assert.equal(bus.stats().gaps, 4);
+});
+
+test('the topics of a packet that nobody here asks for are passed over: not counted, no gap', async (t) => {
+  const got: unknown[] = [];
+  const { bus, onPacket } = await subscribing(t, 'a.*.x', ({ body }) => void got.push(body));
+  await onPacket(mixedPacket('a.1.y 1', 'a.1.x 1', 'a.2.y 9 3', 'a.2.x 5', 'b 1'));
+  await onPacket(mixedPacket('a.1.y 7', 'a.2.x 6'));
+  await until('all are handled', () => got.length === 3);
+  assert.deepEqual(got, ['a.1.x1', 'a.2.x5', 'a.2.x6']);
+  assert.deepEqual([bus.metrics().messages_received, bus.stats().gaps, bus.stats().no_handler], [3, 0, 0]);
+});
+
+test('a packet of several topics pauses the link where there is no room, and goes on in the topic where it was', async (t) => {
+  const got: unknown[] = [];
+  const gates = Array.from({ length: 6 }, () => deferred());
+  const { onPacket } = await subscribing(
+    t,
+    '>',
+    async ({ topic, body, missed }) => {
+      got.push(`${topic} ${String(body)} ${String(missed)}`);
+      await gates[got.length - 1]?.promise;
+    },
+    { hwmInbound: 1 },
+  );
+  let isRead = false;
+  const reading = Promise.resolve(onPacket(mixedPacket('a 1', 'b 1 2', 'a 2', 'b 5', 'c 1'))).then(
+    () => (isRead = true),
+  );
+  const expected = ['a a1 0', 'b b1 0', 'b b2 0', 'a a2 0', 'b b5 2', 'c c1 0'];
+  for (let count = 1; count <= 6; count++) {
+    await until(`message ${String(count)} is handled`, () => got.length === count);
+    await turns(2);
+    assert.deepEqual(got, expected.slice(0, count));
+    assert.equal(isRead, count === 6);
+    gates[count - 1]!.resolve();
+  }
+  await reading;
+});
+
+test('what is left of a packet of several topics when the bus closes is counted under its topics', async (t) => {
+  const gate = deferred();
+  const { bus, onPacket, told } = await subscribing(t, '>', () => gate.promise, { hwmInbound: 1 });
+  void onPacket(mixedPacket('a 1', 'b 1 2', 'a 2'));
+  await turns(2);
+  assert.equal((await bus.close({ timeoutMs: 0 })).cancelled, 1);
+  const { messages_received, inbound_dropped } = bus.metrics();
+  assert.deepEqual({ messages_received, inbound_dropped }, { messages_received: 4, inbound_dropped: 3 });
+  assert.deepEqual(told.map(({ error }) => (error as { topic?: unknown }).topic).sort(), ['a', 'b', 'b']);
+  gate.resolve();
+});
+
+test('a subscription that is closed in the middle of a packet of several topics gets no more of it', async (t) => {
+  const got: unknown[] = [];
+  const rig = await subscribing(t, 'other', () => undefined, { hwmInbound: 1 });
+  const gate = deferred();
+  const subscription = rig.bus.subscribe('a.>', async ({ body }) => {
+    got.push(body);
+    await gate.promise;
+  });
+  const reading = rig.onPacket(mixedPacket('a.x 1', 'a.y 1', 'a.x 2'));
+  await turns(2);
+  void subscription.close();
+  gate.resolve();
+  await reading;
+  assert.deepEqual(got, ['a.x1']);
 });

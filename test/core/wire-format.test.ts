@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { encodeHeaderBlock, MessageHeaders } from '../../src/core/headers.ts';
 import { KIND_NUMBERS } from '../../src/core/kinds.ts';
-import { decodePacket, encodePacket } from '../../src/core/packet.ts';
+import { decodePacket, decodePublishedPacket, encodePacket } from '../../src/core/packet.ts';
 import { BYTES_HEADERS, WELL_KNOWN_HEADERS } from '../../src/core/packet-layout.ts';
 import { decodeTopicFrame } from '../../src/core/topic-frame.ts';
 
@@ -50,6 +50,25 @@ describe('docs/wire-format.md', () => {
     ];
     const frames = encodePacket(records, { epoch: 20015998343868, firstSequence: 41, sentAtUs: 1_700_000_000_000_000 });
     assert.deepEqual(frames, [exampleBytes('hex packet')]);
+  });
+
+  it('shows a packet with runs that decodes to what it says, and that the encoder writes', () => {
+    const packet = exampleBytes('hex runs');
+    assert.equal(packet.length, 111);
+    const { epoch, firstSequence, sentAtUs, records, runs = [] } = decodePublishedPacket([packet]);
+    assert.deepEqual([epoch, firstSequence, sentAtUs], [20015998343868, 0, 1_700_000_000_000_000]);
+    assert.deepEqual(
+      runs.map(({ topic, firstSequence: first, count }) => [topic, first, count]),
+      [
+        ['price.tick', 43, 1],
+        ['news', 7, 1],
+        ['price.tick', 44, 1],
+      ],
+    );
+    assert.equal(records.map(({ payload }) => payload.toString()).join(''), '123');
+    const written = runs.map((run) => ({ ...run, topicBytes: Buffer.from(run.topic) }));
+    const frames = encodePacket(records, { epoch, firstSequence, sentAtUs }, written);
+    assert.deepEqual(frames, [packet]);
   });
 
   it('has the Python decoder that the interop tests use', () => {

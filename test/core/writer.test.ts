@@ -34,9 +34,33 @@ class Sink implements PacketSink {
     return answer;
   }
 
-  #note({ topic, records, stamp }: OutgoingPacket): void {
+  #note({ topic, records, stamp, mixed }: OutgoingPacket): void {
     const payloads = records.map(({ payload }) => Buffer.from(payload).toString().slice(0, 8));
+    if (mixed !== undefined) {
+      const left = [...payloads];
+      const runs = mixed.runs.map(
+        (run) => `${run.topic} ${String(run.firstSequence)}: ${left.splice(0, run.count).join(' ')}`,
+      );
+      this.packets.push(`[${runs.join(' | ')}]${left.join()}`);
+      return;
+    }
     this.packets.push(`${topic ?? '-'} ${String(stamp.firstSequence)}: ${payloads.join(' ')}`);
+  }
+}
+
+/** A sink whose topics have the route that is their first letter: `x` none, `_` never asked. */
+class RoutingSink extends Sink {
+  /** Who has no packets of several topics. */
+  exact = 'x';
+  readonly #routes = new Map<string, object>();
+
+  routeOf(topic: string): object | undefined {
+    assert.ok(!topic.startsWith('_'), topic);
+    const key = topic[0]!;
+    if (this.exact.includes(key)) return undefined;
+    const route = this.#routes.get(key) ?? { key };
+    this.#routes.set(key, route);
+    return route;
   }
 }
 
@@ -85,6 +109,14 @@ function desk(options: Partial<WriterOptions> = {}) {
     return slot;
   };
   return { clock, streams, writer, sink, owner, fill, write };
+}
+
+/** The same in front of a sink that takes packets of several topics. */
+function mixingDesk(options: Partial<WriterOptions> = {}) {
+  const made = desk(options);
+  const sink = new RoutingSink();
+  made.writer.attach(sink);
+  return { ...made, sink };
 }
 
 /** A payload of so many bytes in the packet, its overhead included, that begins with its name. */
@@ -560,4 +592,171 @@ test('many packets in a row let the event loop turn in between', async () => {
   const first = sink.packets.length;
   assert.ok(first > 0 && first < 300, `${String(first)} packets in the first turn`);
   await until(() => sink.packets.length === 300, 'all');
+});
+
+test('topics of one route share packets, in the order of the calls, each with its own sequence', async () => {
+  const { write, sink } = mixingDesk();
+  for (const name of ['a1', 'a2', 'b1', 'a1', 'a1', 'a2']) write(name, name);
+  await turns();
+  write('a2', 'later');
+  await turns();
+  assert.deepEqual(sink.packets, ['[a1 1: a1 | a2 1: a2]', '[b1 1: b1]', '[a1 2: a1 a1 | a2 2: a2]', '[a2 3: later]']);
+});
+
+test('a topic that comes again and again in one packet counts on', async () => {
+  const { write, sink, streams } = mixingDesk();
+  for (const name of ['a1', 'a2', 'a1', 'a1', 'a2', 'a1']) write(name, name);
+  await turns();
+  assert.deepEqual(sink.packets, ['[a1 1: a1 | a2 1: a2 | a1 2: a1 a1 | a2 2: a2 | a1 4: a1]']);
+  assert.deepEqual([streams.of('a1').last, streams.of('a2').last], [4, 2]);
+});
+
+test('a topic with a route goes by it also alone, and one without goes alone among others', async () => {
+  const { write, sink } = mixingDesk();
+  for (const name of ['a1', 'x1', 'x1', 'x2', 'a1', 'a2']) write(name, name);
+  await turns();
+  assert.deepEqual(sink.packets, ['[a1 1: a1]', 'x1 1: x1 x1', 'x2 1: x2', '[a1 2: a1 | a2 1: a2]']);
+});
+
+test('what a sink has no room for uses no sequence up, and is gathered anew, by the routes of then', async () => {
+  const { write, sink } = mixingDesk();
+  let refusals = 3;
+  sink.answer = () => refusals-- <= 0;
+  for (const name of ['a1', 'a2', 'a1']) write(name, name);
+  await turns(1);
+  assert.deepEqual(sink.packets, []);
+  sink.exact = 'a';
+  await until(() => sink.packets.length === 3, 'the packets');
+  assert.deepEqual(sink.packets, ['a1 1: a1', 'a2 1: a2', 'a1 2: a1']);
+});
+
+test('what is given up in a packet that waits leaves no gap', async () => {
+  const { write, sink } = mixingDesk();
+  sink.answer = () => false;
+  const [, given] = ['a1', 'a2', 'a1', 'a2'].map((name, index) => write(name, `${name}.${String(index)}`));
+  await until(() => sink.waited.length > 2, 'some offers');
+  given!.release();
+  sink.answer = () => true;
+  await until(() => sink.packets.length > 0, 'the packet');
+  assert.deepEqual(sink.packets, ['[a1 1: a1.0 a1.2 | a2 1: a2.3]']);
+});
+
+test('a sink that throws loses the packet, and its sequences are given to the next', async () => {
+  const { write, sink, owner } = mixingDesk();
+  sink.answer = () => {
+    throw new BusError('TRANSPORT_FAILED', 'broken');
+  };
+  for (const name of ['a1', 'a2']) write(name, name);
+  await turns();
+  assert.deepEqual(owner.log.slice(2), ['failed a1 TRANSPORT_FAILED', 'failed a2 TRANSPORT_FAILED']);
+  sink.answer = () => true;
+  for (const name of ['a2', 'a1']) write(name, name);
+  await turns();
+  assert.deepEqual(sink.packets, ['[a2 1: a2 | a1 1: a1]']);
+});
+
+test('topics of two epochs share no packet', async () => {
+  const clock = new FakeClock();
+  const streams = new Streams(2);
+  const writer = new Writer(
+    { hwm: 100, maxBytes: 1e6, maxRecords: 100, order: 'global', byTopic: true, clock },
+    streams,
+  );
+  const sink = new RoutingSink();
+  writer.attach(sink);
+  const epochs: number[] = [];
+  sink.answer = ({ stamp }) => epochs.push(stamp.epoch) > 0;
+  for (const topic of ['a1', 'a2', 'a3', 'a1', 'a3']) {
+    const slot = writer.reserve(topic);
+    slot.headerBlock = new MessageHeaders().encode(1);
+    slot.payload = Buffer.from(topic);
+    writer.fill(slot);
+  }
+  await turns();
+  // The third topic takes the place of the first, which then comes back anew.
+  assert.deepEqual(sink.packets, ['[a1 1: a1 | a2 1: a2]', '[a3 1: a3 | a1 1: a1 | a3 2: a3]']);
+  assert.equal(new Set(epochs).size, 2);
+});
+
+test("the bus's own topics, order topic, and senders without topics know no routes", async () => {
+  const own = mixingDesk();
+  own.write('_tb.heartbeat', 'beat');
+  own.write('a1', 'a1');
+  await turns();
+  assert.deepEqual(own.sink.packets.sort(), ['[a1 1: a1]', '_tb.heartbeat 1: beat']);
+  const byTopic = mixingDesk({ order: 'topic' });
+  for (const name of ['a1', 'a2', 'a1']) byTopic.write(name, name);
+  await turns();
+  assert.deepEqual(byTopic.sink.packets, ['a1 1: a1 a1', 'a2 1: a2']);
+  const without = mixingDesk({ byTopic: false });
+  for (const name of ['a1', 'a2']) without.write(name, name);
+  await turns();
+  assert.deepEqual(without.sink.packets, ['- 1: a1 a2']);
+});
+
+test('a packet of several topics is closed at its size, the topics included, and a large record goes alone', async () => {
+  const { write, sink } = mixingDesk();
+  const topic = (index: number): string => `a${String(index)}.${'y'.repeat(240)}`;
+  for (let index = 0; index < 200; index++) write(topic(index), sized('p', 100));
+  write('a.large', sized('L', PACK_BYTES));
+  write('a.small', 's');
+  await turns();
+  const counts = sink.packets.map((packet) => packet.split('|').length);
+  const most = Math.ceil(PACK_BYTES / (100 + 11 + 242));
+  assert.ok(
+    counts.slice(0, -2).every((count) => count <= most),
+    counts.join(),
+  );
+  assert.deepEqual(counts.slice(-2), [1, 1]);
+  assert.equal(
+    counts.reduce((sum, count) => sum + count),
+    202,
+  );
+});
+
+test('topics of several routes, chains that end out of order, refusals and what is given up: nothing is lost or out of order', async () => {
+  const step = fc.record({
+    topic: fc.constantFrom('a1', 'a2', 'b1', 'x1', 'x2'),
+    late: fc.boolean(),
+    drop: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), fc.nat({ max: 5 }), async (steps, refusals) => {
+      const { writer, fill, sink } = mixingDesk();
+      let left = refusals;
+      const arrived: string[] = [];
+      const next = new Map<string, number>();
+      sink.answer = ({ records, topic, stamp, mixed }) => {
+        if (left-- > 0) return false;
+        const runs = mixed?.runs ?? [{ topic: topic!, firstSequence: stamp.firstSequence, count: records.length }];
+        assert.equal(
+          runs.reduce((sum, { count }) => sum + count, 0),
+          records.length,
+        );
+        for (const run of runs) {
+          assert.equal(run.firstSequence, next.get(run.topic) ?? 1, run.topic);
+          next.set(run.topic, run.firstSequence + run.count);
+        }
+        arrived.push(...records.map(({ payload }) => Buffer.from(payload).toString()));
+        return true;
+      };
+      const slots = steps.map(({ topic, late }, index) => {
+        const slot = writer.reserve(topic);
+        if (!late) fill(slot, `${topic} ${String(index)}`);
+        return slot;
+      });
+      await turns(2);
+      steps.forEach(({ drop, late, topic }, index) => {
+        const slot = slots[index]!;
+        if (drop && slot.state !== 'sent') slot.release();
+        else if (late) fill(slot, `${topic} ${String(index)}`);
+      });
+      await until(() => slots.every(({ state }) => state === 'sent' || state === 'void'), 'all to leave');
+      const expected = slots.flatMap(({ state, topic }, index) =>
+        state === 'sent' ? [`${topic} ${String(index)}`] : [],
+      );
+      assert.deepEqual(arrived, expected);
+    }),
+    { numRuns: 60 },
+  );
 });

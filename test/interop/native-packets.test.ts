@@ -10,7 +10,13 @@ interface Packet {
   readonly epoch: number;
   readonly first_sequence: number;
   readonly sent_at_us: number;
-  readonly records: { kind: string; headers: Record<string, string>; payload: { base64: string } }[];
+  readonly records: {
+    kind: string;
+    topic: string | null;
+    sequence: number;
+    headers: Record<string, string>;
+    payload: { base64: string };
+  }[];
 }
 
 const bodyOf = (payload: { base64: string }): unknown =>
@@ -71,5 +77,33 @@ describe('native packets', () => {
       assert.ok(Math.abs(sent_at_us / 1000 - before) < 60_000, String(sent_at_us));
       next += length;
     }
+  });
+
+  it('of several topics are read by the Python decoder: topics, sequences, order', async (t) => {
+    const bus = new MessageBus('feed', { endpoints: { publish: { bind: 'tcp://127.0.0.1:*' } }, publish: true });
+    t.after(() => bus.close({ timeoutMs: 1000 }));
+    await bus.ready();
+    const address = bus.describe().links[0]?.address;
+    assert.ok(address);
+    const peer = new PythonPeer(t, 'native_sub', address, 'größe.');
+    await bus.ready({ topic: 'größe.x', timeoutMs: 20_000 });
+    const topics = ['größe.x', 'größe.y', 'größe.x', 'other', 'größe.länge.z', 'größe.x'];
+    for (let n = 0; n < 30; n++) void bus.publish(topics[n % 6]!, n === 20 ? 'ü'.repeat(20_000) : n);
+    const packets: Packet[] = [];
+    while (packets.flatMap(({ records }) => records).length < 25) packets.push(await peer.next<Packet>());
+    const sequences = new Map<string, number>();
+    const expected = Array.from({ length: 30 }, (_, n) => {
+      const topic = topics[n % 6]!;
+      sequences.set(topic, (sequences.get(topic) ?? 0) + 1);
+      return [topic, sequences.get(topic), n === 20 ? 'ü'.repeat(20_000) : n];
+    }).filter(([topic]) => topic !== 'other');
+    assert.deepEqual(
+      packets.flatMap(({ records }) =>
+        records.map(({ topic, sequence, payload }) => [topic, sequence, bodyOf(payload)]),
+      ),
+      expected,
+    );
+    assert.deepEqual(new Set(packets.map(({ topic }) => topic)), new Set(['größe.']));
+    assert.ok(packets.length < 15, 'several topics in one packet');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Publishing: `[topic 0x00] [packet] [large payload]...` to every subscriber of the topic; on the plain wire each record as
- * `[topic] [payload]`.
+ * Publishing: `[topic 0x00] [packet] [large payload]...` to every subscriber of the topic, or `[route] [packet] [large payload]...`
+ * to every subscriber of the several topics that have it (subscription-table.ts); on the plain wire each record as `[topic] [payload]`.
  *
  * What arrives are subscriptions. They are counted, so that the bus knows whether anybody listens; the one to a random
  * `_tb.ready.` topic asks for a packet on that topic, by which the subscriber learns that its other ones have arrived.
@@ -14,7 +14,7 @@ import { assertFrameSizes } from './hand-over.ts';
 import { OneByOne } from './one-by-one.ts';
 import { encodePlainPublish } from './plain.ts';
 import type { ZeromqSettings } from './settings.ts';
-import { HEARTBEAT_PREFIX } from './subscription-table.ts';
+import { HEARTBEAT_PREFIX, SubscriptionRoute } from './subscription-table.ts';
 import type { SubscriptionChange } from './subscription-table.ts';
 
 /** Two publishers on one port is what everybody tries second. */
@@ -47,8 +47,14 @@ class PublishLink extends FanOut implements Sender {
 
   trySend(packet: OutgoingPacket, waitedMs: number): Promise<boolean> {
     const topic = packet.topic ?? '';
+    const route = packet.mixed?.route;
+    if (route instanceof SubscriptionRoute) return this.#send([route.frame, ...packet.frames()], waitedMs);
     if (this.settings.wire === 'native') return this.#send([this.#topicFrame(topic), ...packet.frames()], waitedMs);
     return this.#plain.offer(packet.records, (record) => this.#send(encodePlainPublish(topic, record), waitedMs));
+  }
+
+  routeOf(topic: string): SubscriptionRoute | undefined {
+    return this.settings.wire === 'native' ? this.subscriptions.routeOf(topic) : undefined;
   }
 
   subscriberCount(topic: string): number {

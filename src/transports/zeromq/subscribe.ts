@@ -4,7 +4,7 @@
  */
 import { BusError } from '../../core/errors.ts';
 import { PacketError } from '../../core/packet-error.ts';
-import { decodePacket } from '../../core/packet.ts';
+import { decodePublishedPacket, hasRuns } from '../../core/packet.ts';
 import { decodeTopicFrame } from '../../core/topic-frame.ts';
 import { isReserved, patternPrefix } from '../../core/topics.ts';
 import type { IncomingPacket, LinkEvents, Receiver, ReceiveSpec } from '../../core/transport.ts';
@@ -135,7 +135,9 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
       if (wire === 'plain') return decodePlainPublish(frames, limits);
       const [topicFrame, ...packetFrames] = frames;
       if (topicFrame === undefined) throw new PacketError('frames', 'no frame', 0);
-      return { topic: decodeTopicFrame(topicFrame), packet: decodePacket(packetFrames, limits) };
+      // In front of several topics stands a route, which says nothing to a reader.
+      const topic = hasRuns(packetFrames[0]) ? undefined : decodeTopicFrame(topicFrame);
+      return { topic, packet: decodePublishedPacket(packetFrames, limits) };
     } catch (error) {
       if (!(error instanceof PacketError)) throw error;
       this.#spec.onMalformed(error);

@@ -1,4 +1,4 @@
-# SUB: connects to argv[1], subscribes to the native topic argv[2] and to the heartbeats, by which a publisher counts its
+# SUB: connects to argv[1], subscribes to the native topic argv[2] (a prefix where it ends in a dot) and to the heartbeats, by which a publisher counts its
 # native subscribers, decodes the packets, and says what is in those of the topic.
 import base64, json, pathlib, sys, zmq
 
@@ -13,7 +13,7 @@ def text(value):
 socket = zmq.Context().socket(zmq.SUB)
 socket.connect(sys.argv[1])
 socket.subscribe(b'_tb.heartbeat\0')
-socket.subscribe(sys.argv[2].encode() + b'\0')
+socket.subscribe(sys.argv[2].encode() + (b'' if sys.argv[2].endswith('.') else b'\0'))
 while True:
     topic, *frames = socket.recv_multipart()
     packet = decode_packet(frames)
