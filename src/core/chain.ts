@@ -33,6 +33,7 @@ export interface ChainEnds {
 
 /** The composed chains of one bus. */
 export interface Chains {
+  /** Who runs it judges how it has ended (next-contract.ts). */
   readonly send: Run<SendContext>;
   readonly receive: Run<ReceiveContext>;
   readonly sendCancel: Run<SendContext>;
@@ -83,7 +84,7 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
   });
   const receiveEnd = marking((ctx: ReceiveContext) => ends.receive(ctx));
   return {
-    send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
+    send: composeSteps(sendSteps, sendEnd, rewindSend, ends.late),
     receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends.late)),
     sendCancel: composeSteps(
       sealing,
@@ -171,7 +172,8 @@ function repeating<C extends ReceiveContext | SendContext>(
       if (toStart === undefined) toStart = rewind(ctx);
       else toStart();
       const running = run(ctx);
-      if (running === DONE) return DONE;
+      // What has left its place has none to leave when it fails.
+      if (running === DONE || ctx.direction === 'receive' || ctx.slot === undefined) return running;
       return running.catch((error: unknown) => {
         leaveQueue(ctx);
         throw error;
@@ -191,8 +193,7 @@ function once(ctx: ReceiveContext | SendContext, next: Next): Next {
 }
 
 /** A message that will be repeated, or never be sent, must not keep its place: the ones behind it would wait too. */
-function leaveQueue(ctx: ReceiveContext | SendContext): void {
-  if (ctx.direction === 'receive') return;
+function leaveQueue(ctx: SendContext): void {
   ctx.slot?.release();
   ctx.slot = undefined;
 }

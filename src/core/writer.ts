@@ -4,7 +4,9 @@
  *     reserve (at the call) -> fill (at the end of the chain) -> queue -> packet -> sink
  *
  * - A packet takes what is queued when it is made: until the end of the current turn of the event loop, or until it is full (about
- *   {@link PACK_BYTES}, or `maxRecords`), or while an earlier packet is not taken yet. There is no timer, so a lone message leaves at once.
+ *   {@link PACK_BYTES}, or `maxRecords`), or while an earlier packet is not taken yet. There is no timer.
+ * - A lone message waits for no end of a turn: where nothing of the bus is to leave before it (turn.ts) and the load is low (turn-share.ts), it
+ *   is offered before the call returns. Where each message is a packet of its own, they leave so one after the other.
  * - A sequence is used up only when the sink has taken the packet: what is given up leaves no gap.
  */
 import type { Clock } from './clock.ts';
@@ -15,18 +17,11 @@ import { OutgoingPacket } from './outgoing-packet.ts';
 import type { Slot } from './slot.ts';
 import type { Streams } from './streams.ts';
 import type { PacketSink } from './transport.ts';
+import { nextTurn, pause, Turn } from './turn.ts';
+import { PACKETS_PER_TURN, TurnShare } from './turn-share.ts';
 
 /** A packet is closed at about this size: larger ones gain nothing, and a subscriber's queue is counted in packets. */
 export const PACK_BYTES = 32_768;
-
-/** After this many accepted messages in one turn of the event loop a caller waits for the next: timers and sockets get theirs. */
-const MESSAGES_PER_TURN = 512;
-
-/** After this many packets, in one go or one by one, the writer lets the event loop turn. */
-const PACKETS_PER_TURN = 64;
-
-/** How often a sink that has no room is asked again, in milliseconds, once asking at the next turn did not help. */
-const RETRY_MS = 1;
 
 /** How a writer packs. */
 export interface WriterOptions extends OutboxOptions {
@@ -35,6 +30,8 @@ export interface WriterOptions extends OutboxOptions {
   /** Records of one packet share a topic (published ones). */
   readonly byTopic: boolean;
   readonly clock: Clock;
+  /** What the writers of one bus share. @default one of its own */
+  readonly turn?: Turn;
   /** Called for each packet that the sink has taken. */
   onTaken?(packet: OutgoingPacket): void;
   /** Called when the sink throws: what was in the packet has been told. */
@@ -47,16 +44,18 @@ export class Writer extends Outbox {
   readonly #streams: Streams;
   #sink: PacketSink | undefined;
   #draining = false;
+  /** The packet of a lone message while it is being offered: one at a time, so it needs no closures of its own. */
+  #lone: readonly [packet: OutgoingPacket, slots: readonly Slot[]] | undefined = undefined;
   #scheduled = false;
-  #turnCount = 0;
-  /** Packets that left in this turn because they were full. */
-  #fullPackets = 0;
-  #turn: Promise<void> | undefined;
+  readonly #turn: Turn;
+  readonly #share: TurnShare;
 
   constructor(options: WriterOptions, streams: Streams) {
     super(options);
     this.#options = options;
     this.#streams = streams;
+    this.#turn = options.turn ?? new Turn();
+    this.#share = new TurnShare(this.#turn, options.maxRecords === 1);
   }
 
   /** From now on packets go to this sink (or, with `undefined`, stay in the queue). */
@@ -67,24 +66,64 @@ export class Writer extends Outbox {
 
   /** For callers in a tight loop: resolves with the next turn of the event loop, once this turn had its share. */
   turn(): Promise<void> | undefined {
-    if (++this.#turnCount < MESSAGES_PER_TURN) {
-      if (this.#turnCount === 1) this.#schedule();
-      return undefined;
-    }
-    this.#turn ??= new Promise((resolve) => setImmediate(resolve));
-    return this.#turn;
+    return this.#share.breather();
   }
 
-  protected onWork(): void {
+  protected onWork(slot: Slot): void {
+    this.#share.accept();
+    if (!this.#draining && this.#leaveAlone(slot)) return;
     // Also where a packet leaves: the next turn is to come, whatever the caller does in this one.
     this.#schedule();
-    if (!this.#isFull || this.#draining || this.#fullPackets >= PACKETS_PER_TURN) return;
-    this.#fullPackets++;
-    void this.#drain(false);
+    if (this.#isFull && !this.#draining && this.#share.takeFull()) void this.#drain(false);
   }
 
   protected onWorkLater(): void {
     this.#schedule();
+  }
+
+  onTurnEnd(): void {
+    this.#scheduled = false;
+    if (!this.#draining) void this.#drain(true);
+  }
+
+  /** Offers a lone message in its own turn, see the head of this file; false where it has to wait for the end of it. */
+  #leaveAlone(slot: Slot): boolean {
+    const sink = this.#sink;
+    const isAlone = this.queued === 1 && this.laneOf(slot)?.first() === slot;
+    if (!isAlone || sink === undefined || !this.#share.takeLone(this)) return false;
+    this.#draining = true;
+    const packet = this.#packetOf([slot]);
+    this.#lone = [packet, [slot]];
+    try {
+      const answer = sink.trySend(packet, 0);
+      if (typeof answer === 'boolean') this.#loneAnswered(answer);
+      else answer.then(this.#loneAnswered, this.#loneFailed);
+    } catch (error) {
+      this.#loneFailed(error);
+    }
+    return true;
+  }
+
+  readonly #loneAnswered = (isTaken: boolean): void => {
+    const [packet, slots = []] = this.#lone ?? [];
+    if (packet !== undefined && isTaken) this.#taken(slots, packet);
+    else for (const slot of slots) slot.offered = true;
+    this.#loneLeft(slots);
+  };
+
+  readonly #loneFailed = (error: unknown): void => {
+    const [, slots = []] = this.#lone ?? [];
+    this.#refused(slots, error);
+    this.#loneLeft(slots);
+    this.#options.onRefused?.(error);
+  };
+
+  #loneLeft(slots: readonly Slot[]): void {
+    this.#lone = undefined;
+    this.#draining = false;
+    for (const slot of slots) this.leaveLane(slot);
+    if (this.queued > 0) this.#schedule();
+    this.checkIdle();
   }
 
   /** What is queued fills a packet. Where each record is a packet of its own, they leave with what else was sent in the turn. */
@@ -94,15 +133,8 @@ export class Writer extends Outbox {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (!this.#scheduled) this.#turn.atEnd(this);
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#turnCount = 0;
-      this.#fullPackets = 0;
-      this.#turn = undefined;
-      if (!this.#draining) void this.#drain(true);
-    });
   }
 
   /**
@@ -111,6 +143,7 @@ export class Writer extends Outbox {
    */
   async #drain(endOfTurn: boolean): Promise<void> {
     this.#draining = true;
+    this.#turn.leaving++;
     let due = endOfTurn ? this.queued : 0;
     let packets = 0;
     let worked = true;
@@ -130,6 +163,7 @@ export class Writer extends Outbox {
       }
     } finally {
       this.#draining = false;
+      this.#turn.leaving--;
       // What is held back by a running chain is scheduled again when it is filled.
       if (worked && this.queued > 0) this.#schedule();
       this.checkIdle();
@@ -145,24 +179,25 @@ export class Writer extends Outbox {
       const slots = this.#gather(lane);
       const first = slots[0];
       if (first === undefined) return 0;
-      const topic = this.#options.byTopic ? first.topic : undefined;
-      const stamp = this.#streams.stamp(topic ?? '', this.#options.clock.wallUs());
-      const packet = new OutgoingPacket(topic, slots, stamp);
+      const packet = this.#packetOf(slots);
       try {
         const answer = sink.trySend(packet, this.#options.clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
-          this.#taken(slots, packet, topic ?? '');
-          dropSettled(lane);
+          this.#taken(slots, packet);
+          lane.dropSettled();
           return slots.length;
         }
         for (const slot of slots) slot.offered = true;
       } catch (error) {
         this.#refused(slots, error);
-        dropSettled(lane);
+        lane.dropSettled();
         this.#options.onRefused?.(error);
         return slots.length;
       }
+      // Who waits for room keeps nobody else from leaving.
+      this.#turn.leaving--;
       await (round === 0 ? nextTurn() : pause());
+      this.#turn.leaving++;
     }
   }
 
@@ -186,15 +221,20 @@ export class Writer extends Outbox {
     return slots;
   }
 
-  #taken(slots: readonly Slot[], packet: OutgoingPacket, topic: string): void {
-    this.#streams.advance(topic, slots.length);
+  #packetOf(slots: readonly Slot[]): OutgoingPacket {
+    const topic = this.#options.byTopic ? slots[0]?.topic : undefined;
+    return new OutgoingPacket(topic, slots, this.#streams.stamp(topic ?? '', this.#options.clock.wallUs()));
+  }
+
+  #taken(slots: readonly Slot[], packet: OutgoingPacket): void {
+    this.#streams.advance(packet.topic ?? '', slots.length);
     for (const slot of slots) {
       // Given up while the sink was deciding: it is on the wire all the same, but its caller has been told.
       const wanted = slot.state === 'queued';
       slot.state = 'sent';
-      if (!wanted) continue;
-      this.leave(slot);
-      slot.owner?.onSent(slot);
+      if (wanted) this.leave(slot);
+      if (wanted) slot.owner?.onSent(slot);
+      else slot.takenLate?.();
     }
     this.#options.onTaken?.(packet);
   }
@@ -207,23 +247,4 @@ export class Writer extends Outbox {
       slot.owner?.onFailed(slot, error);
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Real time even under an injected clock: this waits for the operating system, not for a time-out. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-}
-
-function dropSettled(lane: Lane): void {
-  let settled = 0;
-  for (;;) {
-    const slot = lane.at(settled);
-    if (slot === undefined || (slot.state !== 'sent' && slot.state !== 'void')) break;
-    settled++;
-  }
-  if (settled > 0) lane.drop(settled);
 }

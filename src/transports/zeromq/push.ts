@@ -43,7 +43,7 @@ class PushLink extends PeerLink<Push> implements Sender {
     return this.connected(signal);
   }
 
-  async #send(frames: Frame[]): Promise<boolean> {
+  #send(frames: Frame[]): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return handOver(this.socket, frames, this.endpoint);
   }

@@ -51,7 +51,7 @@ class RequestLink extends PeerLink<Dealer> implements Requester {
     return this.connected(signal);
   }
 
-  async #send(frames: Frame[]): Promise<boolean> {
+  #send(frames: Frame[]): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return handOver(this.socket, frames, this.endpoint);
   }
