@@ -18,6 +18,11 @@ export class Admissions {
     this.#kernel = kernel;
   }
 
+  /** Somebody has to be asked. */
+  get asks(): boolean {
+    return this.#kernel.admits.length > 0;
+  }
+
   admit(call: RespondCall): Release | undefined | Promise<Release | undefined> {
     const { admits } = this.#kernel;
     if (admits.length === 0) return undefined;

@@ -18,7 +18,6 @@ import type {
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import type { DocumentedMetrics } from './counters.ts';
-import { DONE } from './done.ts';
 import { EndpointRoles } from './endpoint-roles.ts';
 import { BusError, messageOf } from './errors.ts';
 import { Kernel } from './kernel.ts';
@@ -326,8 +325,8 @@ export class Bus<Topics = AnyTopics> implements AsyncDisposable {
     } catch (error) {
       this.#kernel.reporter.rejected(error, operation);
       promise = Promise.reject(error instanceof Error ? error : new Error(messageOf(error)));
+      promise.catch(ignore);
     }
-    if (promise !== DONE) promise.catch(ignore);
     return promise;
   }
 

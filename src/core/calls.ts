@@ -36,22 +36,21 @@ export class Calls {
   publish(topic: string, body: unknown, options: SendOptions): Promise<void> {
     checkSending(options);
     const channel = this.#channels.publisher(this.place('publish', options.endpoint));
-    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'publish');
+    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'publish') as Promise<void>;
   }
 
   push(topic: string, body: unknown, options: SendOptions): Promise<void> {
     checkSending(options);
     const places = this.#roles.places('push', options.endpoint);
-    const channel = this.#inTurn(places.map((place) => this.#channels.pusher(place)));
-    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'push');
+    const channel = this.#inTurn(places, (place) => this.#channels.pusher(place));
+    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'push') as Promise<void>;
   }
 
   request(topic: string, body: unknown, options: RequestOptions): Promise<unknown> {
     checkRequesting(options);
     const places = this.#roles.places('request', options.endpoint);
-    const channel = this.#inTurn(places.map((place) => this.#channels.requester(place)));
-    const ctx = this.#reserved(channel, topic, body, options);
-    return sendOut(this.#kernel, ctx, 'request').then(() => ctx.reply?.body);
+    const channel = this.#inTurn(places, (place) => this.#channels.requester(place));
+    return sendOut(this.#kernel, this.#reserved(channel, topic, body, options), 'request');
   }
 
   /** The one endpoint that a publish goes to. */
@@ -83,9 +82,10 @@ export class Calls {
   }
 
   /** Several endpoints are used in turn: those with a peer first, then those that are not cooling down. */
-  #inTurn<C extends PushChannel | RequestChannel>(channels: readonly C[]): C {
-    const [only] = channels;
-    if (channels.length === 1 && only !== undefined) return only;
+  #inTurn<C extends PushChannel | RequestChannel>(places: readonly Place[], channelOf: (place: Place) => C): C {
+    const [only] = places;
+    if (places.length === 1 && only !== undefined) return channelOf(only);
+    const channels = places.map(channelOf);
     const well = channels.filter(({ keeper }) => !keeper.coolingDown);
     // Else the first one that is connected would get every call, and the others would never be opened.
     for (const { keeper } of well) keeper.warm();

@@ -34,6 +34,7 @@ export interface ChainEnds {
 
 /** The composed chains of one bus. */
 export interface Chains {
+  /** Who runs it judges how it has ended (next-contract.ts). */
   readonly send: Run<SendContext>;
   readonly receive: Run<ReceiveContext>;
   readonly sendCancel: Run<SendContext>;
@@ -84,7 +85,7 @@ export function buildChains(stack: readonly Middleware[], ends: ChainEnds): Chai
   });
   const receiveEnd = marking((ctx: ReceiveContext) => ends.receive(ctx));
   return {
-    send: settling(composeSteps(sendSteps, sendEnd, rewindSend, ends.late)),
+    send: composeSteps(sendSteps, sendEnd, rewindSend, ends.late),
     receive: settling(composeSteps(receiveSteps, receiveEnd, rewindReceive, ends.late)),
     sendCancel: composeSteps(
       sealing,
@@ -184,10 +185,7 @@ function attempting<C extends ReceiveContext | SendContext>(
       else toStart();
       const running = rest(ctx);
       if (running === DONE) return DONE;
-      const attempt = running.catch((error: unknown) => {
-        leaveQueue(ctx);
-        throw error;
-      });
+      const attempt = leavingQueue(ctx, running);
       if (unwaited !== undefined) {
         attempt.catch((error: unknown) => {
           unwaited(error, ctx);
@@ -199,10 +197,14 @@ function attempting<C extends ReceiveContext | SendContext>(
 }
 
 /** A message that will be repeated, or never be sent, must not keep its place: the ones behind it would wait too. */
-function leaveQueue(ctx: ReceiveContext | SendContext): void {
-  if (ctx.direction === 'receive') return;
-  ctx.slot?.release();
-  ctx.slot = undefined;
+function leavingQueue(ctx: ReceiveContext | SendContext, running: Promise<void>): Promise<void> {
+  // What has left its place has none to leave when it fails.
+  if (ctx.direction === 'receive' || ctx.slot === undefined) return running;
+  return running.catch((error: unknown) => {
+    ctx.slot?.release();
+    ctx.slot = undefined;
+    throw error;
+  });
 }
 
 function bytesOut(ctx: SendContext, next: Next): Promise<void> {

@@ -70,11 +70,13 @@ export class Channels implements ChannelMaps {
   }
 
   pusher({ endpoint, mode }: Place): PushChannel {
-    return once(this.push, endpoint, () => new PushChannel(this.#kernel, endpoint, mode));
+    return this.push.get(endpoint) ?? once(this.push, endpoint, () => new PushChannel(this.#kernel, endpoint, mode));
   }
 
   requester({ endpoint, mode }: Place): RequestChannel {
-    return once(this.request, endpoint, () => new RequestChannel(this.#kernel, endpoint, mode));
+    return (
+      this.request.get(endpoint) ?? once(this.request, endpoint, () => new RequestChannel(this.#kernel, endpoint, mode))
+    );
   }
 
   /** `own`: a socket of its own, which no other subscription can block. */

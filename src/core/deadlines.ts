@@ -14,9 +14,16 @@ import { outsideTraces } from './outside-traces.ts';
 export interface Expirable {
   /** The bus has closed before the deadline. */
   onClosed?(): void;
-  /** The bucket it sits in; owned by {@link Deadlines}. */
-  bucket: Set<Expirable> | undefined;
+  /** The bucket it sits in, and where in it; owned by {@link Deadlines}. */
+  bucket: Bucket | undefined;
+  place: number;
   expire(): void;
+}
+
+/** The entries of one tick: no Set, whose tables would be replaced again and again while entries come and go. */
+export interface Bucket {
+  readonly tick: number;
+  readonly entries: Expirable[];
 }
 
 /** Coarse enough that a thousand calls share a timer, fine enough for time-outs counted in tens of milliseconds. */
@@ -28,7 +35,9 @@ const MANY_BUCKETS = 4096;
 /** Deadlines of one bus. */
 export class Deadlines {
   readonly #clock: Clock;
-  readonly #buckets = new Map<number, Set<Expirable>>();
+  readonly #buckets = new Map<number, Bucket>();
+  /** Most entries come with the same time-out as the one before. */
+  #recent: Bucket | undefined = undefined;
   #timer: ClockTimer = undefined;
   #timerTick = Infinity;
   #sweepAt = MANY_BUCKETS;
@@ -46,25 +55,27 @@ export class Deadlines {
   add(entry: Expirable, atMs: number): void {
     this.remove(entry);
     const tick = Math.ceil(atMs / TICK_MS);
-    let bucket = this.#buckets.get(tick);
-    if (bucket === undefined) {
-      if (this.#buckets.size >= this.#sweepAt) this.#sweep();
-      bucket = new Set();
-      this.#buckets.set(tick, bucket);
-    }
-    bucket.add(entry);
+    const bucket = this.#recent?.tick === tick ? this.#recent : this.#bucketOf(tick);
+    this.#recent = bucket;
+    entry.place = bucket.entries.push(entry) - 1;
     entry.bucket = bucket;
     if (tick < this.#timerTick) this.#arm(tick);
   }
 
   remove(entry: Expirable): void {
-    entry.bucket?.delete(entry);
+    const { bucket, place } = entry;
+    if (bucket === undefined) return;
     entry.bucket = undefined;
+    // The last one takes the place that is free.
+    const last = bucket.entries.pop();
+    if (last === undefined || last === entry) return;
+    bucket.entries[place] = last;
+    last.place = place;
   }
 
   /** The bus closes: what still waits is told, not forgotten. */
   close(): void {
-    const open = [...this.#buckets.values()].flatMap((bucket) => [...bucket]);
+    const open = [...this.#buckets.values()].flatMap(({ entries }) => [...entries]);
     this.#clear();
     for (const entry of open) {
       entry.bucket = undefined;
@@ -72,9 +83,20 @@ export class Deadlines {
     }
   }
 
+  #bucketOf(tick: number): Bucket {
+    let bucket = this.#buckets.get(tick);
+    if (bucket === undefined) {
+      if (this.#buckets.size >= this.#sweepAt) this.#sweep();
+      bucket = { tick, entries: [] };
+      this.#buckets.set(tick, bucket);
+    }
+    return bucket;
+  }
+
   /** Empty buckets go when the timer fires; one that is far away does not. */
   #sweep(): void {
-    for (const [tick, bucket] of this.#buckets) if (bucket.size === 0) this.#buckets.delete(tick);
+    this.#recent = undefined;
+    for (const [tick, { entries }] of this.#buckets) if (entries.length === 0) this.#buckets.delete(tick);
     this.#sweepAt = Math.max(MANY_BUCKETS, this.#buckets.size * 2);
   }
 
@@ -83,6 +105,7 @@ export class Deadlines {
     this.#timer = undefined;
     this.#timerTick = Infinity;
     this.#buckets.clear();
+    this.#recent = undefined;
   }
 
   #arm(tick: number): void {
@@ -105,18 +128,19 @@ export class Deadlines {
     const now = this.#clock.now();
     const due: Expirable[] = [];
     let next = Infinity;
-    for (const [tick, bucket] of this.#buckets) {
-      if (bucket.size === 0) this.#buckets.delete(tick);
+    this.#recent = undefined;
+    for (const [tick, { entries }] of this.#buckets) {
+      if (entries.length === 0) this.#buckets.delete(tick);
       else if (tick * TICK_MS <= now) {
         this.#buckets.delete(tick);
-        for (const entry of bucket) due.push(entry);
+        for (const entry of entries) due.push(entry);
       } else if (tick < next) next = tick;
     }
     if (next !== Infinity) this.#arm(next);
     for (const entry of due) {
       // An earlier one of this turn may have settled it.
       if (entry.bucket === undefined) continue;
-      entry.bucket = undefined;
+      this.remove(entry);
       entry.expire();
     }
   }

@@ -109,7 +109,8 @@ function writeRuns(
   return position;
 }
 
-function writeHead(packet: Buffer, count: number, stamp: PacketStamp): void {
+/** The first {@link PACKET_HEADER_BYTES} bytes of a packet. */
+export function writeHead(packet: Buffer, count: number, stamp: PacketStamp): void {
   packet.writeUInt16BE(PACKET_MAGIC, 0);
   packet[2] = PACKET_VERSION;
   packet[3] = 0;
@@ -150,7 +151,8 @@ function writeRecord(packet: Buffer, start: number, record: OutgoingRecord, extr
   return position + 4 + payloadBytes;
 }
 
-function writeHeaders(packet: Buffer, start: number, headerBlock: Uint8Array): number {
+/** The header block with its length; answers where it ends. */
+export function writeHeaders(packet: Buffer, start: number, headerBlock: Uint8Array): number {
   const headerBytes = headerBlock.length;
   if (headerBytes < 1 || headerBytes > 0xffff) {
     throw new RangeError(`A header block of ${String(headerBytes)} bytes has no encoding`);

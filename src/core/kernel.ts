@@ -13,6 +13,7 @@ import type { CoreBusOptions } from './options.ts';
 import type { AdmitStep } from './middleware.ts';
 import { Reporter } from './reporter.ts';
 import type { SlowSubscribers, Transport } from './transport.ts';
+import { Turn } from './turn.ts';
 
 /** The options of a bus with nothing left open. */
 export interface Settings {
@@ -48,6 +49,8 @@ export class Kernel {
   readonly random: () => number;
   readonly logger: Logger;
   readonly counters: Counters = new Counters();
+  /** What all writers share. */
+  readonly turn: Turn = new Turn();
   readonly deadlines: Deadlines;
   readonly reporter: Reporter;
   /** The header block of an event that has no headers of its own: it names its sender. */

@@ -48,6 +48,17 @@ export class Lane {
     this.#dead = 0;
   }
 
+  /** Drops leading slots that are done with. */
+  dropSettled(): void {
+    let settled = 0;
+    for (;;) {
+      const state = this.at(settled)?.state;
+      if (state !== 'sent' && state !== 'void') break;
+      settled++;
+    }
+    if (settled > 0) this.drop(settled);
+  }
+
   /** Drops leading slots that were given up, and answers the first that counts. */
   first(): Slot | undefined {
     let dead = 0;

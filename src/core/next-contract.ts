@@ -73,17 +73,28 @@ export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): R
     }
     return running.then(
       () => {
-        const broken = !ctx.ended || ctx.doubled ? misuse(ctx) : undefined;
-        ctx.settled = true;
+        const broken = settled(ctx);
         if (broken !== undefined) throw broken;
       },
       (error: unknown) => {
-        const broken = ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
-        ctx.settled = true;
-        throw broken;
+        throw failed(ctx, error);
       },
     );
   };
+}
+
+/** A chain has come to its end: marks it, and answers how it broke the contract, if it did. */
+export function settled(ctx: ReceiveContext | SendContext): BusError | undefined {
+  const broken = !ctx.ended || ctx.doubled ? misuse(ctx) : undefined;
+  ctx.settled = true;
+  return broken;
+}
+
+/** A chain has failed: marks its end, and answers what is to be told. */
+export function failed(ctx: ReceiveContext | SendContext, error: unknown): unknown {
+  const told = ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
+  ctx.settled = true;
+  return told;
 }
 
 export function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusError {

@@ -39,7 +39,7 @@ export abstract class Outbox {
   }
 
   /** Something can be taken, or soon. */
-  protected abstract onWork(): void;
+  protected abstract onWork(slot: Slot): void;
 
   /** The same, but not before the caller has returned. */
   protected abstract onWorkLater(): void;
@@ -47,7 +47,7 @@ export abstract class Outbox {
   /** Takes the next place in the order of calls. */
   reserve(topic: string): Slot {
     const slot = new Slot(topic, this.#release);
-    const key = this.#laneOf(topic);
+    const key = this.#keyOf(topic);
     let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = new Lane();
@@ -87,13 +87,26 @@ export abstract class Outbox {
   };
 
   /** The bus's own records wait behind no message: a heartbeat that stands behind a slow chain would make healthy subscribers reconnect. */
-  #laneOf(topic: string): string {
+  #keyOf(topic: string): string {
     return this.#options.order === 'topic' || isReserved(topic) ? topic : '';
+  }
+
+  /** The lane that a slot stands in. */
+  protected laneOf({ topic }: Slot): Lane | undefined {
+    return this.lanes.get(this.#keyOf(topic));
+  }
+
+  /** A lane in which nothing is left goes, unless it is that of all topics. */
+  protected leaveLane({ topic }: Slot): void {
+    const key = this.#keyOf(topic);
+    const lane = this.lanes.get(key);
+    lane?.dropSettled();
+    if (key !== '' && lane?.first() === undefined) this.lanes.delete(key);
   }
 
   /** Drops what was given up from the head of the slot's lane. */
   #tidy({ topic }: Slot): void {
-    const key = this.#laneOf(topic);
+    const key = this.#keyOf(topic);
     const lane = this.lanes.get(key);
     lane?.forget();
     if (lane !== undefined && lane.first() === undefined) this.lanes.delete(key);
@@ -134,7 +147,7 @@ export abstract class Outbox {
     this.#queued++;
     this.queuedBytes += slot.size;
     slot.owner?.onQueued(slot);
-    this.onWork();
+    this.onWork(slot);
   }
 
   /** A queued slot is done with: whoever waits may come in. */

@@ -3,6 +3,7 @@
  * asks for its frames, however often it is offered; a plain transport reads the records instead.
  */
 import type { MessageHeaders } from './headers.ts';
+import { encodeLone } from './encode-lone.ts';
 import { encodePacket } from './packet.ts';
 import type { OutgoingRecord, OutgoingRun, PacketStamp } from './packet.ts';
 
@@ -51,10 +52,24 @@ export class OutgoingPacket {
   /** `[packet, ...large payloads]`, see docs/wire-format.md. */
   frames(): Uint8Array[] {
     if (this.#frames === undefined) {
-      const { topic, mixed } = this;
-      if (topic === undefined && mixed === undefined) for (const record of this.records) record.seal?.();
-      this.#frames = encodePacket(this.records, this.stamp, mixed?.runs);
+      this.#seal();
+      this.#frames = encodePacket(this.records, this.stamp, this.mixed?.runs);
     }
     return this.#frames;
+  }
+
+  /**
+   * The same for a socket that takes text, where it is two small frames in place of one that is not: `[packet, payload]` of a lone
+   * record with a payload that is text, if the first frame has at most `mostBytes`. Else what `frames` answers.
+   */
+  framesWithText(mostBytes: number): (string | Uint8Array)[] {
+    const [record] = this.records;
+    if (this.#frames !== undefined || this.records.length > 1 || record === undefined) return this.frames();
+    this.#seal();
+    return encodeLone(record, mostBytes, this.stamp, this.mixed?.runs) ?? this.frames();
+  }
+
+  #seal(): void {
+    if (this.topic === undefined && this.mixed === undefined) for (const record of this.records) record.seal?.();
   }
 }

@@ -3,35 +3,59 @@
  * was given up before the transport (or, for publish and reply, the queue) had it is counted as dropped, once, after its last attempt.
  */
 import type { Operation } from './counters.ts';
-import type { Expirable } from './deadlines.ts';
+import type { Bucket, Expirable } from './deadlines.ts';
 import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
+import { failed, settled } from './next-contract.ts';
 import type { SendContext } from './send-context.ts';
 
 /** After its deadline a chain gets this long to unwind (to end its spans) before the call is rejected without it. */
 const UNWIND_MS = 100;
 
-/** A call that did not end at once. */
+/** A call that did not end at once. One promise for all of it: what settles it also counts it, and it may be left alone. */
 class OpenCall implements Expirable {
-  bucket: Set<Expirable> | undefined = undefined;
-  /** Settles with its chain, or before with what ended the call. */
-  readonly settled: Promise<void>;
+  bucket: Bucket | undefined = undefined;
+  place = 0;
+  /** Settles with its chain, or before with what ended the call; a request's with the body of the reply. */
+  readonly promise: Promise<unknown>;
   readonly #kernel: Kernel;
   readonly #ctx: SendContext;
+  readonly #operation: Operation;
+  #resolve!: (body: unknown) => void;
   #reject!: (error: unknown) => void;
-  #error: BusError | undefined;
+  #error: BusError | undefined = undefined;
+  #isOver = false;
 
-  constructor(kernel: Kernel, ctx: SendContext, running: Promise<void>) {
+  constructor(kernel: Kernel, ctx: SendContext, operation: Operation) {
     this.#kernel = kernel;
     this.#ctx = ctx;
-    this.settled = new Promise((resolve, reject) => {
+    this.#operation = operation;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
       this.#reject = reject;
-      running.then(resolve, reject);
     });
-    if (ctx.deadline !== undefined) kernel.deadlines.add(this, ctx.deadline);
-    ctx.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (ctx.signal?.aborted === true) this.#onAbort();
+  }
+
+  /** Sees a chain to its end. */
+  watch(running: Promise<void>): void {
+    const ctx = this.#ctx;
+    running.then(
+      () => {
+        const broken = settled(ctx);
+        if (broken === undefined) this.#succeed();
+        else this.#fail(broken);
+      },
+      (error: unknown) => {
+        this.#fail(failed(ctx, error));
+      },
+    );
+    // What has failed already may be tried again by a step that waits, so it needs its deadline.
+    // Steps that always await next() and have come through it do not hang behind it.
+    if (ctx.ended && ctx.accepted && this.#kernel.chains.awaitsNext) return;
+    if (ctx.deadline !== undefined) this.#kernel.deadlines.add(this, ctx.deadline);
+    ctx.signal?.addEventListener('abort', this, { once: true });
+    if (ctx.signal?.aborted === true) this.handleEvent();
   }
 
   /** The bus has closed: nothing will end this call any more. */
@@ -40,36 +64,61 @@ class OpenCall implements Expirable {
     const error =
       this.#error ?? new BusError('CLOSED', 'the bus was closed before the call had ended', { topic, endpoint });
     this.#end(error);
-    this.#reject(error);
+    this.#fail(error);
   }
 
   expire(): void {
     this.#end(this.#error ?? this.#timeout());
   }
 
-  done(): void {
-    this.#kernel.deadlines.remove(this);
-    this.#ctx.signal?.removeEventListener('abort', this.#onAbort);
+  /** The caller's signal. */
+  handleEvent(): void {
+    this.#end(aborted(this.#ctx));
   }
 
-  readonly #onAbort = (): void => {
-    this.#end(aborted(this.#ctx));
-  };
+  #succeed(): void {
+    if (this.#isOver) return;
+    this.#done();
+    this.#resolve(this.#ctx.reply?.body);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return;
+    const { reporter } = this.#kernel;
+    const ctx = this.#ctx;
+    this.#isOver = true;
+    if (!ctx.accepted) reporter.outboundDropped(error, this.#operation);
+    reporter.rejected(error, this.#operation);
+    giveUp(ctx, error);
+    ctx.watcher?.over(error);
+    this.#done();
+    // Counted: the caller may look or not.
+    this.promise.catch(ignore);
+    this.#reject(error);
+  }
+
+  #done(): void {
+    const { signal, slot } = this.#ctx;
+    this.#isOver = true;
+    this.#kernel.deadlines.remove(this);
+    signal?.removeEventListener('abort', this);
+    slot?.release();
+  }
 
   #end(error: BusError): void {
     const ctx = this.#ctx;
     // The queue has it, and only the turn of the event loop is awaited: too late to give anything up.
-    if (ctx.accepted && ctx.reached && !ctx.ended && ctx.giveUp === undefined) return;
+    if (ctx.accepted && ctx.reached && !ctx.ended && ctx.waiting === undefined) return;
     const first = this.#error === undefined;
     this.#error = error;
     ctx.over = error;
-    const { giveUp } = ctx;
-    if (first && giveUp !== undefined) {
+    const { waiting } = ctx;
+    if (first && waiting !== undefined) {
       this.#kernel.deadlines.add(this, this.#kernel.clock.now() + UNWIND_MS);
-      giveUp(error);
+      waiting.giveUp(error);
       return;
     }
-    this.#reject(error);
+    this.#fail(error);
   }
 
   #timeout(): BusError {
@@ -96,35 +145,19 @@ class OpenCall implements Expirable {
   }
 }
 
-/** Settles when the message's chain has; see the head of this file. */
-export function sendOut(kernel: Kernel, ctx: SendContext, operation: Operation): Promise<void> {
-  if (ctx.signal?.aborted === true) return watch(kernel, ctx, operation, Promise.reject(aborted(ctx)));
-  const running = kernel.chains.send(ctx);
-  return running === DONE && ctx.accepted ? DONE : watch(kernel, ctx, operation, running);
-}
-
-/** Sees a chain to its end that has not settled at once. */
-async function watch(kernel: Kernel, ctx: SendContext, operation: Operation, running: Promise<void>): Promise<void> {
-  let call: OpenCall | undefined;
-  try {
-    // What has failed already may be tried again by a step that waits, so it needs its deadline.
-    // Steps that always await next() and have come through it do not hang behind it.
-    if (ctx.ended && ctx.accepted && kernel.chains.awaitsNext) {
-      await running;
-      return;
-    }
-    call = new OpenCall(kernel, ctx, running);
-    await call.settled;
-  } catch (error) {
-    if (!ctx.accepted) kernel.reporter.outboundDropped(error, operation);
-    kernel.reporter.rejected(error, operation);
-    giveUp(ctx, error);
-    ctx.watcher?.over(error);
-    throw error;
-  } finally {
-    call?.done();
-    ctx.slot?.release();
+/**
+ * Settles when the message's chain has; see the head of this file. Answers the body of the reply, where there is one. The promise may be left alone:
+ * its rejection is counted and never ends the process.
+ */
+export function sendOut(kernel: Kernel, ctx: SendContext, operation: Operation): Promise<unknown> {
+  const running = ctx.signal?.aborted === true ? Promise.reject(aborted(ctx)) : kernel.chains.send(ctx);
+  if (running === DONE && ctx.ended && !ctx.doubled && ctx.accepted) {
+    ctx.settled = true;
+    return DONE;
   }
+  const call = new OpenCall(kernel, ctx, operation);
+  call.watch(running);
+  return call.promise;
 }
 
 /** A step that failed without waiting for `next()` leaves a message behind that waits for the queue, a peer or a reply. */
@@ -133,7 +166,7 @@ function giveUp(ctx: SendContext, cause: unknown): void {
     cause instanceof BusError
       ? cause
       : new BusError('MIDDLEWARE_MISUSE', 'a middleware failed before next() had settled', { topic: ctx.topic, cause });
-  ctx.giveUp?.(ctx.over);
+  ctx.waiting?.giveUp(ctx.over);
 }
 
 function also({ transport }: Kernel): string {
@@ -143,4 +176,8 @@ function also({ transport }: Kernel): string {
 function aborted(ctx: SendContext): BusError {
   const { topic, endpoint, signal } = ctx;
   return new BusError('ABORTED', 'the caller ended the call', { topic, endpoint, cause: signal?.reason });
+}
+
+function ignore(): void {
+  // See sendOut.
 }

@@ -137,17 +137,18 @@ export class PublishChannel extends SendingChannel<Sender> {
 
   async #enqueueWhenWanted(ctx: SendContext, slot: Slot): Promise<void> {
     const given = new AbortController();
-    ctx.giveUp = (error) => {
+    const giveUp = (error: BusError): void => {
       const late = error.code === 'SEND_TIMEOUT';
       given.abort(late ? noSubscribers(ctx, this.endpoint, this.kernel.settings.publishTimeoutMs) : error);
     };
+    ctx.waiting = { giveUp };
     try {
       await this.subscribers(ctx.topic, 1, given.signal);
     } catch (error) {
       slot.release();
       throw error;
     } finally {
-      ctx.giveUp = undefined;
+      ctx.waiting = undefined;
     }
     this.expectWanted(ctx, slot);
     slot.owner = this;

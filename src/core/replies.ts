@@ -4,6 +4,7 @@
  * requester that does not read can make a responder keep is bounded. A refusal, which holds no place, is dropped there.
  * Nothing waits longer than `replySendTimeoutMs`.
  */
+import { DONE } from './done.ts';
 import { BusError, messageOf } from './errors.ts';
 import { MessageHeaders } from './headers.ts';
 import type { Kernel } from './kernel.ts';
@@ -13,6 +14,14 @@ import { replyCode } from './reply-code.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { SendContext } from './send-context.ts';
 import type { Peer } from './transport.ts';
+
+/** A reply whose chain waits. */
+interface Sending {
+  readonly channel: ReplyQueue;
+  readonly peer: Peer;
+  readonly request: ReceiveContext;
+  readonly kind: 'reply' | 'error';
+}
 
 const TOO_LATE = 'the bus was closed before the reply could leave';
 
@@ -30,9 +39,9 @@ export class Replies {
 
   /**
    * Sends a reply (its body) or an error reply (the error). Never rejects: what fails is counted and told. Answers with the error that the
-   * caller was sent in place of a reply, undefined otherwise.
+   * caller was sent in place of a reply, undefined otherwise, and at once where the queue has the reply.
    */
-  async send(peer: Peer, request: ReceiveContext, kind: 'reply' | 'error', answer: unknown): Promise<unknown> {
+  send(peer: Peer, request: ReceiveContext, kind: 'reply' | 'error', answer: unknown): Promise<unknown> | undefined {
     const { topic, correlation } = request;
     if (this.#closed) {
       this.#lost(topic);
@@ -59,11 +68,17 @@ export class Replies {
     }
     ctx.channel = channel;
     ctx.slot = channel.writer.reserve(topic);
+    const sending = sendOut(this.#kernel, ctx, 'respond');
+    return sending === DONE ? undefined : this.#watch(sending, { channel, peer, request, kind });
+  }
+
+  async #watch(sending: Promise<unknown>, { channel, peer, request, kind }: Sending): Promise<unknown> {
     channel.underWay++;
     try {
-      await sendOut(this.#kernel, ctx, 'respond');
+      await sending;
       return undefined;
     } catch (error) {
+      const { topic } = request;
       this.#kernel.reporter.report(error, 'respond', `a reply to "${topic}" could not be sent`, { context: request });
       // The caller should not have to wait for its time-out because the answer has no encoding.
       if (kind !== 'reply' || isGone(error)) return undefined;

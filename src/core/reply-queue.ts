@@ -2,7 +2,7 @@
  * The replies to one peer: a bounded queue, and what waits for room in it. A reply whose peer does not take it is given up after
  * `replySendTimeoutMs`, the wait for room included.
  */
-import type { Expirable } from './deadlines.ts';
+import type { Bucket, Expirable } from './deadlines.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import { KIND_NUMBERS } from './kinds.ts';
@@ -18,7 +18,8 @@ const MAX_RECORDS = 64;
 
 /** A reply in a peer's queue, which it may not stay in for ever. */
 class QueuedReply implements SlotOwner, Expirable {
-  bucket: Set<Expirable> | undefined = undefined;
+  bucket: Bucket | undefined = undefined;
+  place = 0;
   readonly #kernel: Kernel;
   readonly #slot: Slot;
   readonly #topic: string;
@@ -88,7 +89,15 @@ export class ReplyQueue implements OutChannel {
     const { hwmOutbound, maxQueueBytes } = kernel.settings;
     const maxRecords = kernel.transport.features.wire === 'native' ? MAX_RECORDS : 1;
     this.writer = new Writer(
-      { hwm: hwmOutbound, maxBytes: maxQueueBytes, maxRecords, order: 'global', byTopic: false, clock: kernel.clock },
+      {
+        hwm: hwmOutbound,
+        maxBytes: maxQueueBytes,
+        maxRecords,
+        order: 'global',
+        byTopic: false,
+        clock: kernel.clock,
+        turn: kernel.turn,
+      },
       new Streams(1),
     );
     this.writer.attach(peer);

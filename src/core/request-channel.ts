@@ -3,6 +3,7 @@
  * call has ended is counted and dropped: it can reach no other caller. A caller that gives up tells the responder.
  */
 import { ChurningMap } from './churning-map.ts';
+import { DONE } from './done.ts';
 import { BusError, errorType, isBusErrorCode } from './errors.ts';
 import { asRejection } from './incoming.ts';
 import type { Kernel } from './kernel.ts';
@@ -108,6 +109,8 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
       const { deadline = 0, timeoutMs = 0 } = wait.ctx;
       if (this.#lastArrival < deadline - timeoutMs) this.keeper.timedOut(error);
     } else if (wait.sentAt !== undefined) this.#tellCancel(wait.ctx);
+    // It may be on its way all the same: the transport is deciding.
+    else wait.slot.takenLate = () => this.#tellCancel(wait.ctx);
   }
 
   protected override answered(): Promise<unknown> {
@@ -180,7 +183,9 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     });
     ctx.destination = this;
     ctx.call = wait;
-    this.kernel.chains.receive(ctx).catch((error: unknown) => {
+    const running = this.kernel.chains.receive(ctx);
+    if (running === DONE) return;
+    running.catch((error: unknown) => {
       // The call is where the failure goes: it rejects, and is counted there.
       if (!ctx.handled) this.kernel.counters.inboundDropped.add('request', errorType(asRejection(error, ctx)));
       wait.fail(error);

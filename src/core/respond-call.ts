@@ -1,14 +1,18 @@
 /** One request from its arrival to its reply, and why it may not be run. */
-import type { Expirable } from './deadlines.ts';
+import type { Bucket, Expirable } from './deadlines.ts';
 import { BusError } from './errors.ts';
 import type { Delivery, ReceiveContext } from './receive-context.ts';
 import type { Route } from './routes.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Peer } from './transport.ts';
 
+/** Gives a request to its handler, and the reply to its peer. */
+type RunCall = (call: RespondCall) => Promise<void> | undefined;
+
 /** See the head of this file. */
 export class RespondCall implements Delivery, Expirable {
-  bucket: Set<Expirable> | undefined = undefined;
+  bucket: Bucket | undefined = undefined;
+  place = 0;
   readonly peer: Peer;
   readonly route: Route;
   readonly responder: Subscriber | undefined;
@@ -20,18 +24,21 @@ export class RespondCall implements Delivery, Expirable {
   answered = false;
   /** How the wait that it is in is given up: that rejects with the reason. */
   giveUp: ((reason: Error) => void) | undefined = undefined;
-  readonly #run: (call: RespondCall) => Promise<void>;
+  /** What a cancel finds it by. */
+  readonly key: string;
+  readonly #run: RunCall;
 
-  constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: (call: RespondCall) => Promise<void>) {
+  constructor(peer: Peer, route: Route, ctx: ReceiveContext, run: RunCall) {
     this.peer = peer;
     this.route = route;
     this.ctx = ctx;
     this.#run = run;
+    this.key = callKey(ctx);
     this.responder = route.subscribers.find(({ handler }) => handler !== undefined);
     this.ticket = route.gate.issue();
   }
 
-  deliver(): Promise<void> {
+  deliver(): Promise<void> | undefined {
     const turn = this.route.gate.turn(this.ticket);
     return turn === undefined ? this.#run(this) : turn.then(() => this.#run(this));
   }
@@ -82,4 +89,9 @@ export function noHandler(ctx: ReceiveContext): BusError {
     endpoint: ctx.endpoint,
     hint: 'Register one with respond(topic, handler), or check the topic.',
   });
+}
+
+/** Of the peer as the transport knows it: correlation ids are what strangers say. */
+export function callKey({ peer = '', correlation = '' }: ReceiveContext): string {
+  return `${peer}\u0000${correlation}`;
 }

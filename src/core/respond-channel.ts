@@ -6,19 +6,24 @@
  */
 import { Admissions } from './admissions.ts';
 import { ChurningMap } from './churning-map.ts';
+import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import { letGo, reportFailure } from './incoming.ts';
 import { Intake } from './intake.ts';
 import type { Kernel } from './kernel.ts';
-import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
+import { KINDS_BY_NUMBER } from './kinds.ts';
+import type { Limiter } from './limiter.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import type { Release } from './middleware.ts';
-import type { DecodedPacket, DecodedRecord } from './packet.ts';
-import { ReceiveContext } from './receive-context.ts';
+import type { DecodedPacket } from './packet.ts';
+import type { ReceiveContext } from './receive-context.ts';
 import { Replies } from './replies.ts';
-import { closing, expectWanted, isEnd, noHandler, overflow, RespondCall } from './respond-call.ts';
+import { requestContext } from './request-context.ts';
+import { callKey, closing, expectWanted, isEnd, noHandler, overflow, RespondCall } from './respond-call.ts';
 import { Routes } from './routes.ts';
+import type { Route } from './routes.ts';
 import type { AnyHandler, Subscriber } from './subscriber.ts';
+import { settling } from './subscriber.ts';
 import { messageTopicFault } from './topics.ts';
 import type { IncomingPacket, Peer, Responder } from './transport.ts';
 import { unreadable } from './unreadable.ts';
@@ -58,7 +63,7 @@ export class RespondChannel {
             this.#onPacket(incoming, peer);
           },
           onMalformed: (error) => {
-            this.#drop(unreadable(error, endpoint));
+            kernel.reporter.inboundDropped(unreadable(error, endpoint), 'respond');
           },
           onPeerGone: (peer) => {
             this.#onPeerGone(peer);
@@ -102,52 +107,28 @@ export class RespondChannel {
 
   /** A cancel has come through its chain. It counts only for the peer whose request it names, and for its topic: another may be unprotected. */
   cancelled(ctx: ReceiveContext): void {
-    const call = this.#calls.get(callKey(ctx.peer ?? '', ctx.correlation ?? ''));
+    const call = this.#calls.get(callKey(ctx));
     if (call?.ctx.topic === ctx.topic) call.abandon('CANCELLED', 'the caller has cancelled');
   }
 
   #onPacket({ packet }: IncomingPacket, peer: Peer): void {
-    packet.records.forEach((record, index) => {
-      const kind = KINDS_BY_NUMBER[record.kind];
-      const topic = record.headers.getText('topic') ?? '';
-      const fault = messageTopicFault(topic);
-      if (fault !== undefined)
-        this.#drop(
-          new BusError('MALFORMED_PACKET', `a request has no usable topic: ${fault}`, { endpoint: this.endpoint }),
-        );
-      else if (kind === 'cancel') this.#onCancel(this.#context(record, packet, index, peer));
-      else if (kind === 'request') void this.#onRequest(this.#context(record, packet, index, peer), peer);
-      else
-        this.#drop(
-          new BusError('MALFORMED_PACKET', `a ${kind ?? 'record'} where a request was expected`, {
-            endpoint: this.endpoint,
-          }),
-        );
-    });
+    for (let index = 0; index < packet.records.length; index++) this.#onRecord(packet, index, peer);
   }
 
-  #context(record: DecodedRecord, packet: DecodedPacket, index: number, peer: Peer): ReceiveContext {
-    const topic = record.headers.getText('topic') ?? '';
-    const receivedAt = this.#kernel.clock.now();
-    const timeoutMs = Number(record.headers.getText('timeout-ms') ?? NaN);
-    const isRequest = record.kind === KIND_NUMBERS.request;
-    const route = isRequest ? this.routes.for(topic) : this.routes.known(topic);
-    return new ReceiveContext({
-      pattern: 'request',
-      kind: isRequest ? 'request' : 'cancel',
-      topic,
-      headers: record.headers,
-      payload: record.payload,
-      endpoint: this.endpoint,
-      epoch: packet.epoch,
-      sequence: packet.firstSequence + index,
-      sentAtUs: packet.sentAtUs,
-      receivedAt,
-      deadline: Number.isFinite(timeoutMs) ? receivedAt + timeoutMs : undefined,
-      subscription: route?.subscribers.find(({ handler }) => handler !== undefined)?.pattern,
-      peer: peer.id,
-      socket: this,
-    });
+  #onRecord(packet: DecodedPacket, index: number, peer: Peer): void {
+    const record = packet.records[index];
+    const topic = record?.headers.getText('topic') ?? '';
+    const kind = KINDS_BY_NUMBER[record?.kind ?? 0];
+    const fault = messageTopicFault(topic);
+    if (fault !== undefined) this.#drop(`a request has no usable topic: ${fault}`);
+    else if (kind !== 'request' && kind !== 'cancel') this.#drop(`a ${kind ?? 'record'} where a request was expected`);
+    else {
+      const route = kind === 'request' ? this.routes.for(topic) : this.routes.known(topic);
+      const receivedAt = this.#kernel.clock.now();
+      const ctx = requestContext(packet, index, { topic, route, peer: peer.id, receivedAt, socket: this });
+      if (kind === 'request' && route !== undefined) this.#onRequest(ctx, route, peer);
+      else this.#onCancel(ctx);
+    }
   }
 
   #onCancel(ctx: ReceiveContext): void {
@@ -156,66 +137,88 @@ export class RespondChannel {
     });
   }
 
-  async #onRequest(ctx: ReceiveContext, peer: Peer): Promise<void> {
-    const route = this.routes.for(ctx.topic);
+  #onRequest(ctx: ReceiveContext, route: Route, peer: Peer): void {
     route.received.value++;
-    const call = new RespondCall(peer, route, ctx, (one) => this.#run(one));
+    const call = new RespondCall(peer, route, ctx, this.#run);
     ctx.destination = call;
-    const key = callKey(peer.id, ctx.correlation ?? '');
     const limiter = call.responder?.limiter;
     if (this.#closing || this.intake.full || limiter?.tryEnter() === false) {
       const error = this.#closing ? closing(ctx) : overflow(ctx);
       route.gate.pass(call.ticket);
-      await this.#refuse(call, error);
+      void this.#refuse(call, error);
       return;
     }
     void this.intake.enter();
-    this.#calls.set(key, call);
+    this.#calls.set(call.key, call);
     if (ctx.deadline !== undefined) this.#kernel.deadlines.add(call, ctx.deadline);
+    const waits = limiter !== undefined || this.#admissions.asks;
+    // Most requests wait for nothing here: they are handled without a promise of their own.
+    const running = waits ? undefined : this.#kernel.chains.receive(ctx);
+    if (running === DONE) this.#leave(call);
+    else void this.#watch(call, running);
+  }
+
+  /** Sees a request to its end; one that is not `running` yet is let in first. */
+  async #watch(call: RespondCall, running: Promise<void> | undefined): Promise<void> {
+    const limiter = call.responder?.limiter;
     let started = false;
     let release: Release | undefined;
     try {
-      // Its own limit first, and then in turn: what holds a place must never wait for one that comes before it in its topic.
-      const place = limiter?.start(ctx.topic, call);
-      if (place !== undefined) {
-        call.giveUp = (reason) => limiter?.giveUp(call, reason);
-        await place;
-        call.giveUp = undefined;
+      if (running === undefined) {
+        await this.#start(call, limiter);
+        started = true;
+        expectWanted(call.ctx);
+        release = await this.#admissions.admit(call);
+        expectWanted(call.ctx);
       }
-      started = true;
-      expectWanted(ctx);
-      release = await this.#admissions.admit(call);
-      expectWanted(ctx);
-      await this.#kernel.chains.receive(ctx);
+      await (running ?? this.#kernel.chains.receive(call.ctx));
     } catch (error) {
       await this.#refuse(call, error);
     } finally {
       if (started) limiter?.end();
       limiter?.leave();
       letGo(this.#kernel, release, 'respond');
-      route.gate.pass(call.ticket);
-      this.#kernel.deadlines.remove(call);
-      if (this.#calls.get(key) === call) this.#calls.delete(key);
-      this.intake.leave();
+      this.#leave(call);
     }
   }
 
-  async #run(call: RespondCall): Promise<void> {
-    const { ctx, responder, route, peer } = call;
-    route.gate.pass(call.ticket);
+  /** Its own limit first, and then in turn: what holds a place must never wait for one that comes before it in its topic. */
+  async #start(call: RespondCall, limiter: Limiter | undefined): Promise<void> {
+    call.giveUp = (reason) => limiter?.giveUp(call, reason);
+    await limiter?.start(call.ctx.topic, call);
+    call.giveUp = undefined;
+  }
+
+  #leave(call: RespondCall): void {
+    call.route.gate.pass(call.ticket);
+    this.#kernel.deadlines.remove(call);
+    if (this.#calls.get(call.key) === call) this.#calls.delete(call.key);
+    this.intake.leave();
+  }
+
+  readonly #run = (call: RespondCall): Promise<void> | undefined => {
+    const { ctx, responder, route, ticket } = call;
+    route.gate.pass(ticket);
     // A step that did not wait has ended the chain, and the caller has been told.
-    if (ctx.settled) return;
+    if (ctx.settled) return undefined;
     expectWanted(ctx);
     const handler = responder?.handler ?? this.#fallback;
     if (handler === undefined) throw noHandler(ctx);
     ctx.start();
-    ctx.result = await handler(ctx);
-    if (call.abandoned) return;
-    const error = await this.replies.send(peer, ctx, 'reply', ctx.result);
-    if (error === undefined) return;
-    // The request has failed, and its spans and durations should say so; the caller has been told.
-    call.answered = true;
-    throw error as Error;
+    const result = handler(ctx);
+    return settling(result)?.then((settled) => this.#reply(call, settled)) ?? this.#reply(call, result);
+  };
+
+  #reply(call: RespondCall, result: unknown): Promise<void> | undefined {
+    const { ctx, peer } = call;
+    ctx.result = result;
+    if (call.abandoned) return undefined;
+    return this.replies.send(peer, ctx, 'reply', result)?.then((error) => {
+      if (error === undefined) return;
+      // The request has failed, and its spans and durations should say so; the caller has been told.
+      call.answered = true;
+      throw error as Error;
+    });
   }
 
   /** Tells the caller why there is no answer, and counts it here. */
@@ -233,7 +236,8 @@ export class RespondChannel {
     await ctx.run(() => this.replies.send(peer, ctx, 'error', error));
   }
 
-  #drop(error: BusError): void {
+  #drop(what: string): void {
+    const error = new BusError('MALFORMED_PACKET', what, { endpoint: this.endpoint });
     this.#kernel.reporter.inboundDropped(error, 'respond');
   }
 
@@ -243,8 +247,4 @@ export class RespondChannel {
       if (call.peer.id === peer.id) call.abandon('CANCELLED', 'the caller has disconnected');
     }
   }
-}
-
-function callKey(peer: string, correlation: string): string {
-  return `${peer}\u0000${correlation}`;
 }

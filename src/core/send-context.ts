@@ -19,6 +19,12 @@ export interface OutChannel {
   handOver(ctx: SendContext): Promise<void> | undefined;
 }
 
+/** A wait that can be ended. */
+export interface Waiting {
+  /** Ends it with an error. */
+  giveUp(error: BusError): void;
+}
+
 /** Told when a call has ended: its chain may run on, and what belongs to the call must not. */
 export interface CallWatcher {
   /** The call has ended with an error, although its chain may still run. */
@@ -86,8 +92,8 @@ export class SendContext {
   settled = false;
   /** Why the call has ended although its chain may still run: nothing of it may be sent any more. @internal */
   over: BusError | undefined = undefined;
-  /** Ends the wait at the end of the chain with an error, while there is one. @internal */
-  giveUp: ((error: BusError) => void) | undefined = undefined;
+  /** The wait at the end of the chain, while there is one. @internal */
+  waiting: Waiting | undefined = undefined;
   /** Who has to know of a failed call that may have ended before its chain: its span. @internal */
   watcher: CallWatcher | undefined = undefined;
   /** Where the message goes. @internal */

@@ -71,6 +71,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
         hwm: hwmOutbound,
         maxBytes: maxQueueBytes,
         clock: kernel.clock,
+        turn: kernel.turn,
         onTaken: (packet) => {
           this.onTaken(packet);
         },
@@ -190,7 +191,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
 
   async #whenOpen(opening: Promise<L>, ctx: SendContext, slot: Slot): Promise<void> {
     const patience = new Promise<never>((_resolve, reject) => {
-      ctx.giveUp = reject;
+      ctx.waiting = { giveUp: reject };
     });
     try {
       await Promise.race([opening, patience]);
@@ -198,7 +199,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
       slot.release();
       throw error;
     } finally {
-      ctx.giveUp = undefined;
+      ctx.waiting = undefined;
     }
     this.expectWanted(ctx, slot);
     await this.enqueue(ctx, slot);

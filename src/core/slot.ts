@@ -58,6 +58,8 @@ export class Slot implements SealedRecord {
   control = false;
   /** The sink has been offered it and had no room. */
   offered = false;
+  /** The transport took it although it had been given up meanwhile. */
+  takenLate: (() => void) | undefined = undefined;
   readonly #release: (slot: Slot) => void;
 
   constructor(topic: string, release: (slot: Slot) => void) {

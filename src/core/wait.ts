@@ -1,10 +1,10 @@
 /**
  * One outgoing message that waits: for the endpoint to open, for room in the queue, for a peer to take it, or for a reply.
- * The deadline or the caller's signal ends it through `ctx.giveUp`.
+ * The deadline or the caller's signal ends it through `ctx.waiting`.
  */
 import type { BusError } from './errors.ts';
 import type { PendingCall, ReceiveContext } from './receive-context.ts';
-import type { SendContext } from './send-context.ts';
+import type { SendContext, Waiting } from './send-context.ts';
 import type { Slot, SlotOwner } from './slot.ts';
 
 /** What a message waits for at the end of its chain. */
@@ -25,7 +25,7 @@ export interface WaitHooks {
 }
 
 /** See the head of this file. */
-export class Wait implements SlotOwner, PendingCall {
+export class Wait implements SlotOwner, PendingCall, Waiting {
   readonly ctx: SendContext;
   readonly until: WaitFor;
   readonly promise: Promise<void>;
@@ -46,12 +46,14 @@ export class Wait implements SlotOwner, PendingCall {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    ctx.giveUp = (error) => {
-      if (this.#done) return;
-      slot.release();
-      this.fail(error);
-      hooks.onGivenUp(this, error);
-    };
+    ctx.waiting = this;
+  }
+
+  giveUp(error: BusError): void {
+    if (this.#done) return;
+    this.slot.release();
+    this.fail(error);
+    this.#hooks.onGivenUp(this, error);
   }
 
   onQueued(slot: Slot): void {
@@ -83,17 +85,19 @@ export class Wait implements SlotOwner, PendingCall {
 
   succeed(): void {
     if (this.#done) return;
-    this.#done = true;
-    this.ctx.giveUp = undefined;
-    this.#hooks.onEnded(this);
+    this.#end();
     this.#resolve();
   }
 
   fail(error: unknown): void {
     if (this.#done) return;
-    this.#done = true;
-    this.ctx.giveUp = undefined;
-    this.#hooks.onEnded(this);
+    this.#end();
     this.#reject(error);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.ctx.waiting = undefined;
+    this.#hooks.onEnded(this);
   }
 }

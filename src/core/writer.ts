@@ -4,7 +4,9 @@
  *     reserve (at the call) -> fill (at the end of the chain) -> queue -> packet -> sink
  *
  * - A packet takes what is queued when it is made: until the end of the current turn of the event loop, or until it is full (about
- *   {@link PACK_BYTES}, or `maxRecords`), or while an earlier packet is not taken yet. There is no timer, so a lone message leaves at once.
+ *   {@link PACK_BYTES}, or `maxRecords`), or while an earlier packet is not taken yet. There is no timer.
+ * - A lone message waits for no end of a turn: where nothing of the bus is to leave before it (turn.ts) and the load is low (turn-share.ts), it
+ *   is offered before the call returns. Where each message is a packet of its own, they leave so one after the other.
  * - A sequence is used up only when the sink has taken the packet: what is given up leaves no gap.
  */
 import type { Clock } from './clock.ts';
@@ -13,29 +15,19 @@ import { Mix } from './mix.ts';
 import { Outbox } from './outbox.ts';
 import type { OutboxOptions } from './outbox.ts';
 import { OutgoingPacket } from './outgoing-packet.ts';
+import { gather, PACK_BYTES } from './packing.ts';
+import type { Offer, PackingOptions } from './packing.ts';
 import type { Slot } from './slot.ts';
 import type { Streams } from './streams.ts';
 import type { PacketSink } from './transport.ts';
-
-/** A packet is closed at about this size: larger ones gain nothing, and a subscriber's queue is counted in packets. */
-export const PACK_BYTES = 32_768;
-
-/** After this many accepted messages in one turn of the event loop a caller waits for the next: timers and sockets get theirs. */
-const MESSAGES_PER_TURN = 512;
-
-/** After this many packets, in one go or one by one, the writer lets the event loop turn. */
-const PACKETS_PER_TURN = 64;
-
-/** How often a sink that has no room is asked again, in milliseconds, once asking at the next turn did not help. */
-const RETRY_MS = 1;
+import { nextTurn, pause, Turn } from './turn.ts';
+import { PACKETS_PER_TURN, TurnShare } from './turn-share.ts';
 
 /** How a writer packs. */
-export interface WriterOptions extends OutboxOptions {
-  /** Most records in one packet. */
-  readonly maxRecords: number;
-  /** Records of one packet share a topic (published ones). */
-  readonly byTopic: boolean;
+export interface WriterOptions extends OutboxOptions, PackingOptions {
   readonly clock: Clock;
+  /** What the writers of one bus share. @default one of its own */
+  readonly turn?: Turn;
   /** Called for each packet that the sink has taken. */
   onTaken?(packet: OutgoingPacket): void;
   /** Called when the sink throws: what was in the packet has been told. */
@@ -50,17 +42,19 @@ export class Writer extends Outbox {
   readonly #mixes: boolean;
   #sink: PacketSink | undefined;
   #draining = false;
+  /** A lone message while it is being offered: one at a time, so it needs no closures of its own. */
+  #lone: Offer | undefined = undefined;
   #scheduled = false;
-  #turnCount = 0;
-  /** Packets that left in this turn because they were full. */
-  #fullPackets = 0;
-  #turn: Promise<void> | undefined;
+  readonly #turn: Turn;
+  readonly #share: TurnShare;
 
   constructor(options: WriterOptions, streams: Streams) {
     super(options);
     this.#options = options;
     this.#streams = streams;
     this.#mixes = options.byTopic && options.order === 'global';
+    this.#turn = options.turn ?? new Turn();
+    this.#share = new TurnShare(this.#turn, options.maxRecords === 1);
   }
 
   /** From now on packets go to this sink (or, with `undefined`, stay in the queue). */
@@ -71,24 +65,66 @@ export class Writer extends Outbox {
 
   /** For callers in a tight loop: resolves with the next turn of the event loop, once this turn had its share. */
   turn(): Promise<void> | undefined {
-    if (++this.#turnCount < MESSAGES_PER_TURN) {
-      if (this.#turnCount === 1) this.#schedule();
-      return undefined;
-    }
-    this.#turn ??= new Promise((resolve) => setImmediate(resolve));
-    return this.#turn;
+    return this.#share.breather();
   }
 
-  protected onWork(): void {
+  protected onWork(slot: Slot): void {
+    this.#share.accept();
+    if (!this.#draining && this.#leaveAlone(slot)) return;
     // Also where a packet leaves: the next turn is to come, whatever the caller does in this one.
     this.#schedule();
-    if (!this.#isFull || this.#draining || this.#fullPackets >= PACKETS_PER_TURN) return;
-    this.#fullPackets++;
-    void this.#drain(false);
+    if (this.#isFull && !this.#draining && this.#share.takeFull()) void this.#drain(false);
   }
 
   protected onWorkLater(): void {
     this.#schedule();
+  }
+
+  onTurnEnd(): void {
+    this.#scheduled = false;
+    if (!this.#draining) void this.#drain(true);
+  }
+
+  /** Offers a lone message in its own turn, see the head of this file; false where it has to wait for the end of it. */
+  #leaveAlone(slot: Slot): boolean {
+    const sink = this.#sink;
+    const isAlone = this.queued === 1 && this.laneOf(slot)?.first() === slot;
+    if (!isAlone || sink === undefined || !this.#share.takeLone(this)) return false;
+    this.#draining = true;
+    const lone = this.#seal([slot], this.#mixOf(sink, slot));
+    this.#lone = lone;
+    try {
+      const answer = sink.trySend(lone.packet, 0);
+      if (typeof answer === 'boolean') this.#loneAnswered(answer);
+      else answer.then(this.#loneAnswered, this.#loneFailed);
+    } catch (error) {
+      this.#loneFailed(error);
+    }
+    return true;
+  }
+
+  readonly #loneAnswered = (isTaken: boolean): void => {
+    const lone = this.#lone;
+    if (lone === undefined) return;
+    if (isTaken) this.#taken(lone);
+    else for (const slot of lone.slots) slot.offered = true;
+    this.#loneLeft(lone);
+  };
+
+  readonly #loneFailed = (error: unknown): void => {
+    const lone = this.#lone;
+    if (lone === undefined) return;
+    this.#refused(lone, error);
+    this.#loneLeft(lone);
+    this.#options.onRefused?.(error);
+  };
+
+  #loneLeft({ slots }: Offer): void {
+    this.#lone = undefined;
+    this.#draining = false;
+    for (const slot of slots) this.leaveLane(slot);
+    if (this.queued > 0) this.#schedule();
+    this.checkIdle();
   }
 
   /** What is queued fills a packet. Where each record is a packet of its own, they leave with what else was sent in the turn. */
@@ -98,15 +134,8 @@ export class Writer extends Outbox {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (!this.#scheduled) this.#turn.atEnd(this);
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#turnCount = 0;
-      this.#fullPackets = 0;
-      this.#turn = undefined;
-      if (!this.#draining) void this.#drain(true);
-    });
   }
 
   /**
@@ -115,6 +144,7 @@ export class Writer extends Outbox {
    */
   async #drain(endOfTurn: boolean): Promise<void> {
     this.#draining = true;
+    this.#turn.leaving++;
     let due = endOfTurn ? this.queued : 0;
     let packets = 0;
     let worked = true;
@@ -134,6 +164,7 @@ export class Writer extends Outbox {
       }
     } finally {
       this.#draining = false;
+      this.#turn.leaving--;
       // What is held back by a running chain is scheduled again when it is filled.
       if (worked && this.queued > 0) this.#schedule();
       this.checkIdle();
@@ -146,78 +177,65 @@ export class Writer extends Outbox {
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const mix = this.#mixes ? Mix.begin(this.#streams, sink, lane.first()?.topic) : undefined;
-      const slots = this.#gather(lane, mix);
-      const first = slots[0];
-      if (first === undefined) return 0;
-      const packet = this.#seal(slots, first, mix);
+      const first = lane.first();
+      // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
+      if (first?.state === 'waiting') this.accept(first);
+      const mix = this.#mixOf(sink, first);
+      const slots = gather(lane, mix, this.#options);
+      if (slots.length === 0) return 0;
+      const offer = this.#seal(slots, mix);
       try {
-        const answer = sink.trySend(packet, this.#options.clock.now() - since);
+        const answer = sink.trySend(offer.packet, this.#options.clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
-          this.#taken(slots, packet, mix);
-          dropSettled(lane);
+          this.#taken(offer);
+          lane.dropSettled();
           return slots.length;
         }
         for (const slot of slots) slot.offered = true;
       } catch (error) {
-        this.#refused(slots, error);
-        dropSettled(lane);
+        this.#refused(offer, error);
+        lane.dropSettled();
         this.#options.onRefused?.(error);
         return slots.length;
       }
+      // Who waits for room keeps nobody else from leaving.
+      this.#turn.leaving--;
       await (round === 0 ? nextTurn() : pause());
+      this.#turn.leaving++;
     }
   }
 
-  #seal(slots: readonly Slot[], first: Slot, mix: Mix | undefined): OutgoingPacket {
+  /** Begins a packet of several topics, where topics may share one. */
+  #mixOf(sink: PacketSink, first: Slot | undefined): Mix | undefined {
+    return this.#mixes ? Mix.begin(this.#streams, sink, first?.topic) : undefined;
+  }
+
+  #seal(slots: readonly Slot[], mix: Mix | undefined): Offer {
     const sentAtUs = this.#options.clock.wallUs();
     if (mix !== undefined) {
       mix.seal();
-      return new OutgoingPacket(undefined, slots, { epoch: mix.epoch, firstSequence: 0, sentAtUs }, mix);
+      const stamp = { epoch: mix.epoch, firstSequence: 0, sentAtUs };
+      return { slots, mix, packet: new OutgoingPacket(undefined, slots, stamp, mix) };
     }
-    const topic = this.#options.byTopic ? first.topic : undefined;
-    return new OutgoingPacket(topic, slots, this.#streams.stamp(topic ?? '', sentAtUs));
+    const topic = this.#options.byTopic ? slots[0]?.topic : undefined;
+    return { slots, mix, packet: new OutgoingPacket(topic, slots, this.#streams.stamp(topic ?? '', sentAtUs)) };
   }
 
-  #gather(lane: Lane, mix: Mix | undefined): Slot[] {
-    const slots: Slot[] = [];
-    const first = lane.first();
-    // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
-    if (first?.state === 'waiting') this.accept(first);
-    if (first === undefined || first.state === 'reserved') return slots;
-    const { byTopic, maxRecords } = this.#options;
-    let bytes = 0;
-    for (let index = 0; slots.length < maxRecords && bytes < PACK_BYTES; index++) {
-      const slot = lane.at(index);
-      if (slot === undefined) break;
-      if (slot.state === 'void') continue;
-      if (slot.state !== 'queued') break;
-      if (slots.length > 0) {
-        // Alone, so that the small ones do not share its fate when it turns out to be too large.
-        if (slot.size >= PACK_BYTES) break;
-        if (mix === undefined ? byTopic && slot.topic !== first.topic : !mix.take(slot.topic)) break;
-      }
-      slots.push(slot);
-      bytes += slot.size + (mix === undefined ? 0 : mix.lastBytes);
-    }
-    return slots;
-  }
-
-  #taken(slots: readonly Slot[], packet: OutgoingPacket, mix: Mix | undefined): void {
+  #taken({ slots, packet, mix }: Offer): void {
     if (mix === undefined) this.#streams.advance(packet.topic ?? '', slots.length);
     else for (const { stream, count } of mix.runs) this.#streams.move(stream, count);
     for (const slot of slots) {
       // Given up while the sink was deciding: it is on the wire all the same, but its caller has been told.
       const wanted = slot.state === 'queued';
       slot.state = 'sent';
-      if (!wanted) continue;
-      this.leave(slot);
-      slot.owner?.onSent(slot);
+      if (wanted) this.leave(slot);
+      if (wanted) slot.owner?.onSent(slot);
+      else slot.takenLate?.();
     }
     this.#options.onTaken?.(packet);
   }
 
-  #refused(slots: readonly Slot[], error: unknown): void {
+  #refused({ slots }: Offer, error: unknown): void {
     for (const slot of slots) {
       if (slot.state !== 'queued') continue;
       slot.state = 'void';
@@ -225,23 +243,4 @@ export class Writer extends Outbox {
       slot.owner?.onFailed(slot, error);
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Real time even under an injected clock: this waits for the operating system, not for a time-out. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-}
-
-function dropSettled(lane: Lane): void {
-  let settled = 0;
-  for (;;) {
-    const slot = lane.at(settled);
-    if (slot === undefined || (slot.state !== 'sent' && slot.state !== 'void')) break;
-    settled++;
-  }
-  if (settled > 0) lane.drop(settled);
 }

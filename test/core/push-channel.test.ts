@@ -106,8 +106,8 @@ test('by default each pushed message is a packet of its own, so that a burst is 
   assert.deepEqual(await packetSizes(undefined, 5), [1, 1, 1, 1, 1]);
 });
 
-test('pack: n shares a packet between up to n', async () => {
-  assert.deepEqual(await packetSizes(3, 7), [3, 3, 1]);
+test('pack: n shares a packet between up to n; after silence the first of a burst leaves alone', async () => {
+  assert.deepEqual(await packetSizes(3, 7), [1, 3, 3]);
 });
 
 test('pushes leave in the order of the calls, also when a step of some takes longer', async (t) => {

@@ -37,12 +37,15 @@ test('a publish that finds the queue full behind its own slow step resolves once
 
 test('a push that timed out behind a slow step opens no cool-down: the endpoint was never asked', async (t) => {
   const open = deferred();
-  const { bus } = memoryBus(t, { pushTimeoutMs: 20, stack: [serialize(), holding('slow', open.promise)] });
+  const clock = new FakeClock();
+  const { bus } = memoryBus(t, { clock, pushTimeoutMs: 20, stack: [serialize(), holding('slow', open.promise)] });
   bus.pull('>', () => undefined);
   await bus.ready();
   await bus.push('fast', 0);
   const slow = bus.push('slow', 1);
-  assert.equal(await codeOf(bus.push('fast', 2)), 'SEND_TIMEOUT');
+  const behind = codeOf(bus.push('fast', 2));
+  await clock.pass(30);
+  assert.equal(await behind, 'SEND_TIMEOUT');
   open.resolve();
   await codeOf(slow);
   assert.equal(await codeOf(bus.push('fast', 3)), 'resolved');

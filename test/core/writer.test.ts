@@ -8,8 +8,10 @@ import { RECORD_OVERHEAD_BYTES } from '../../src/core/packet-layout.ts';
 import type { Slot, SlotOwner } from '../../src/core/slot.ts';
 import { Streams } from '../../src/core/streams.ts';
 import type { PacketSink } from '../../src/core/transport.ts';
-import { PACK_BYTES, Writer } from '../../src/core/writer.ts';
+import { PACK_BYTES } from '../../src/core/packing.ts';
+import { Writer } from '../../src/core/writer.ts';
 import type { WriterOptions } from '../../src/core/writer.ts';
+import { Turn } from '../../src/core/turn.ts';
 import { until } from '../transports/conformance/waiting.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
 
@@ -85,12 +87,28 @@ function text(slot: Slot): string {
   return Buffer.from(slot.payload).toString().slice(0, 8);
 }
 
-/** A writer of published messages with its sink. */
+/** A turn in which another writer of the bus has something that is to leave: so no message leaves alone. */
+function busyTurn(): Turn {
+  const turn = new Turn();
+  turn.leaving = 1;
+  return turn;
+}
+
+/** A writer of published messages with its sink. Its messages wait for the end of the turn, unless a `turn` is given. */
 function desk(options: Partial<WriterOptions> = {}) {
   const clock = new FakeClock();
   const streams = new Streams();
   const writer = new Writer(
-    { hwm: 1000, maxBytes: 1 << 26, maxRecords: 8192, order: 'global', byTopic: true, clock, ...options },
+    {
+      hwm: 1000,
+      maxBytes: 1 << 26,
+      maxRecords: 8192,
+      order: 'global',
+      byTopic: true,
+      clock,
+      turn: busyTurn(),
+      ...options,
+    },
     streams,
   );
   const sink = new Sink();
@@ -146,7 +164,7 @@ test('what is written across awaits of the same turn shares the packet too', asy
   assert.deepEqual(sink.packets, ['price.tick 1: a b c']);
 });
 
-test('a lone message leaves at the end of its turn, and the next turn begins a new packet', async () => {
+test('where others are to leave before it a lone message leaves at the end of its turn, and the next turn begins a new packet', async () => {
   const { write, sink } = desk();
   write('price.tick', 'a');
   await turns(1);
@@ -292,8 +310,9 @@ test('messages leave in the order of the calls, however long their chains take',
       fc.constantFrom('global' as const, 'topic' as const),
       fc.integer({ min: 1, max: 5 }),
       fc.boolean(),
-      async (calls, order, hwm, asynchronous) => {
-        const { writer, fill, sink, streams } = desk({ order, hwm });
+      fc.boolean(),
+      async (calls, order, hwm, asynchronous, alone) => {
+        const { writer, fill, sink, streams } = desk({ order, hwm, turn: alone ? new Turn() : busyTurn() });
         if (asynchronous) sink.answer = () => new Promise((resolve) => setImmediate(resolve, true));
         const slots = calls.map(({ topic }) => writer.reserve(topic));
         for (let turn = 0; turn <= 4; turn++) {
@@ -594,6 +613,190 @@ test('many packets in a row let the event loop turn in between', async () => {
   await until(() => sink.packets.length === 300, 'all');
 });
 
+test('a lone message leaves in its own turn, and what follows in that turn shares a packet at its end', async () => {
+  const { write, sink, owner, clock } = desk({ turn: new Turn() });
+  for (const name of ['a', 'b', 'c']) write('t', name);
+  assert.deepEqual(sink.packets, ['t 1: a'], 'before the call has returned');
+  assert.deepEqual(owner.log, ['queued a', 'sent a', 'queued b', 'queued c']);
+  await turns(1);
+  assert.deepEqual(sink.packets, ['t 1: a', 't 2: b c']);
+  assert.equal(clock.pending, 0, 'there is no timer');
+});
+
+test('after a turn with several messages none leaves alone, after a turn with one the next does', async () => {
+  const { write, sink } = desk({ turn: new Turn() });
+  for (const name of ['a', 'b', 'c']) write('t', name);
+  await turns(2);
+  for (const name of ['d', 'e']) write('t', name);
+  assert.equal(sink.packets.length, 2, 'the load is high: full packets are not made smaller');
+  await turns(2);
+  write('t', 'f');
+  assert.equal(sink.packets.length, 3, 'the first after a burst waits for the end of its turn');
+  await turns(2);
+  write('t', 'g');
+  assert.deepEqual(sink.packets, ['t 1: a', 't 2: b c', 't 4: d e', 't 6: f', 't 7: g']);
+});
+
+test('where each message is a packet of its own 64 leave within a turn, and then the event loop turns', async () => {
+  const { write, sink } = desk({ byTopic: false, maxRecords: 1, turn: new Turn() });
+  for (let index = 0; index < 100; index++) write('t', String(index));
+  assert.equal(sink.packets.length, 64);
+  await turns(3);
+  assert.equal(sink.packets.length, 100);
+  write('t', 'next');
+  assert.equal(sink.packets.length, 101, 'in a new turn they leave at once again');
+  assert.deepEqual(
+    sink.packets.slice(0, 100),
+    Array.from({ length: 100 }, (_, index) => `- ${String(index + 1)}: ${String(index)}`),
+  );
+});
+
+test('no message leaves before what another writer of the bus has queued, nor in the turn in which another sent', async () => {
+  const turn = new Turn();
+  const order: string[] = [];
+  const [first, second] = [desk({ turn }), desk({ turn })];
+  first.sink.answer = ({ records }) => order.push(`first ${text(records[0] as Slot)}`) > 0;
+  second.sink.answer = ({ records }) => order.push(`second ${text(records[0] as Slot)}`) > 0;
+  first.write('t', 'a');
+  first.write('t', 'b');
+  second.write('t', 'c');
+  assert.deepEqual(order, ['first a']);
+  await turns(1);
+  assert.deepEqual(order, ['first a', 'first b', 'second c']);
+  await turns(1);
+  second.write('t', 'd');
+  first.write('t', 'e');
+  assert.deepEqual(order.slice(3), ['second d'], 'sockets are read before what comes after it leaves by another one');
+  await turns(1);
+  assert.deepEqual(order.slice(3), ['second d', 'first e']);
+});
+
+test('a message behind one whose chain still runs does not leave alone', async () => {
+  const { writer, write, fill, sink } = desk({ turn: new Turn() });
+  const slow = writer.reserve('t');
+  write('t', 'second');
+  assert.deepEqual(sink.packets, []);
+  await turns();
+  assert.deepEqual(sink.packets, []);
+  fill(slow, 'first');
+  await turns();
+  assert.deepEqual(sink.packets, ['t 1: first second']);
+});
+
+for (const asynchronous of [false, true]) {
+  const manner = asynchronous ? 'later' : 'at once';
+  const given = (answer: boolean): boolean | Promise<boolean> => (asynchronous ? Promise.resolve(answer) : answer);
+
+  test(`a lone message that the sink has no room for, and says so ${manner}, leaves in its order when there is room`, async () => {
+    const { writer, write, sink } = desk({ turn: new Turn() });
+    let room = false;
+    sink.answer = () => given(room);
+    const slot = write('t', 'a');
+    write('t', 'b');
+    await turns(2);
+    assert.equal(slot.offered, true);
+    assert.equal(writer.queued, 2);
+    room = true;
+    await until(() => sink.packets.length > 0, 'the packet');
+    assert.deepEqual(sink.packets, ['t 1: a b']);
+    await writer.flushed();
+  });
+
+  test(`a lone message that the sink refuses ${manner} fails alone, uses up no sequence and holds nothing back`, async () => {
+    const refused: unknown[] = [];
+    const { writer, write, sink, owner } = desk({ turn: new Turn(), onRefused: (error) => refused.push(error) });
+    const error = new BusError('TRANSPORT_FAILED', 'never');
+    sink.answer = () => {
+      if (!asynchronous) throw error;
+      return Promise.reject(error);
+    };
+    write('t', 'a');
+    await turns(2);
+    assert.deepEqual(owner.log, ['queued a', 'failed a TRANSPORT_FAILED']);
+    assert.deepEqual(refused, [error]);
+    assert.equal(writer.queued, 0);
+    sink.answer = () => given(true);
+    write('t', 'b');
+    await writer.flushed();
+    assert.deepEqual(sink.packets, ['t 1: b']);
+  });
+}
+
+test('an owner that writes when its lone message has left has that one sent as well', async () => {
+  const { writer, fill, write, sink, owner } = desk({ turn: new Turn() });
+  const slot = writer.reserve('t');
+  const sent = owner.onSent.bind(owner);
+  owner.onSent = (one) => {
+    owner.onSent = sent;
+    write('t', 'b');
+    sent(one);
+  };
+  fill(slot, 'a');
+  assert.deepEqual(sink.packets, ['t 1: a']);
+  await writer.flushed();
+  assert.deepEqual(sink.packets, ['t 1: a', 't 2: b']);
+});
+
+test('without a sink a lone message stays in the queue, and one whose sink goes while it is offered goes to the next sink', async () => {
+  const { writer, write, sink } = desk({ turn: new Turn() });
+  writer.attach(undefined);
+  write('t', 'a');
+  await turns(2);
+  assert.equal(writer.queued, 1);
+  let take!: (taken: boolean) => void;
+  sink.answer = () => new Promise((resolve) => (take = resolve));
+  writer.attach(sink);
+  await turns(2);
+  take(true);
+  await turns(2);
+  assert.deepEqual(sink.packets, ['t 1: a']);
+  write('t', 'b');
+  writer.attach(undefined);
+  const next = new Sink();
+  writer.attach(next);
+  take(false);
+  await turns(3);
+  assert.deepEqual(next.packets, ['t 2: b']);
+  assert.equal(writer.queued, 0);
+});
+
+test('giving up a lone message while the sink decides tells its owner nothing more, and what comes behind it leaves', async () => {
+  const { writer, write, sink, owner } = desk({ turn: new Turn() });
+  let take!: (taken: boolean) => void;
+  sink.answer = () => new Promise((resolve) => (take = resolve));
+  const slot = write('t', 'a');
+  slot.release();
+  write('t', 'b');
+  await turns(2);
+  assert.equal(writer.queued, 1);
+  take(true);
+  await turns(2);
+  take(true);
+  await writer.flushed();
+  assert.deepEqual(owner.log, ['queued a', 'queued b', 'sent b']);
+});
+
+test('abandoning while a lone message is offered tells its owner once', async () => {
+  const { writer, write, sink, owner } = desk({ turn: new Turn() });
+  let take!: (taken: boolean) => void;
+  sink.answer = () => new Promise((resolve) => (take = resolve));
+  write('t', 'a');
+  writer.abandon((slot) => new BusError('CLOSED', 'gone', { topic: slot.topic }));
+  take(true);
+  await turns(2);
+  assert.deepEqual(owner.log, ['queued a', 'failed a CLOSED']);
+  assert.equal(writer.queued, 0);
+});
+
+test('lanes of topics that lone messages went through do not pile up', async () => {
+  const { writer, write } = desk({ order: 'topic', turn: new Turn() });
+  for (let index = 0; index < 20; index++) {
+    write(`topic.${String(index)}`, 'a');
+    await turns(2);
+  }
+  assert.equal((writer as unknown as { lanes: Map<string, unknown> }).lanes.size, 0);
+});
+
 test('topics of one route share packets, in the order of the calls, each with its own sequence', async () => {
   const { write, sink } = mixingDesk();
   for (const name of ['a1', 'a2', 'b1', 'a1', 'a1', 'a2']) write(name, name);
@@ -601,6 +804,16 @@ test('topics of one route share packets, in the order of the calls, each with it
   write('a2', 'later');
   await turns();
   assert.deepEqual(sink.packets, ['[a1 1: a1 | a2 1: a2]', '[b1 1: b1]', '[a1 2: a1 a1 | a2 2: a2]', '[a2 3: later]']);
+});
+
+test('a lone message goes by its route too, and counts on in its topic', async () => {
+  const { write, sink, streams } = mixingDesk({ turn: new Turn() });
+  for (const name of ['a1', 'a2', 'a1', 'x1']) {
+    write(name, name);
+    await turns(2);
+  }
+  assert.deepEqual(sink.packets, ['[a1 1: a1]', '[a2 1: a2]', '[a1 2: a1]', 'x1 1: x1']);
+  assert.equal(streams.of('a1').last, 2);
 });
 
 test('a topic that comes again and again in one packet counts on', async () => {
@@ -659,7 +872,7 @@ test('topics of two epochs share no packet', async () => {
   const clock = new FakeClock();
   const streams = new Streams(2);
   const writer = new Writer(
-    { hwm: 100, maxBytes: 1e6, maxRecords: 100, order: 'global', byTopic: true, clock },
+    { hwm: 100, maxBytes: 1e6, maxRecords: 100, order: 'global', byTopic: true, clock, turn: busyTurn() },
     streams,
   );
   const sink = new RoutingSink();

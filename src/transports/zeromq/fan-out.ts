@@ -10,6 +10,7 @@ import { OnceAMinute } from './once-a-minute.ts';
 import { PeerLink } from './peer-link.ts';
 import { commonSocketOptions } from './settings.ts';
 import type { ZeromqSettings } from './settings.ts';
+import type { Frame } from './small-frames.ts';
 import { SlowSubscribers } from './slow-subscribers.ts';
 import { SubscriptionTable } from './subscription-table.ts';
 import type { SubscriptionChange } from './subscription-table.ts';
@@ -53,7 +54,7 @@ export abstract class FanOut extends PeerLink<XPublisher> {
   }
 
   /** Offers one message; see `PacketSink.trySend`. */
-  protected offer(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
+  protected offer(frames: Frame[], waitedMs: number): Promise<boolean> {
     return this.#slow.offer(frames, waitedMs);
   }
 

@@ -6,6 +6,8 @@
  */
 import type { MessageLike, Socket } from 'zeromq';
 import { BusError, messageOf } from '../../core/errors.ts';
+import { frameBytes } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 
 /** A socket that sends; opened with `sendTimeout: 0`. */
 export interface WritableSocket extends Socket {
@@ -36,10 +38,11 @@ function taken(): boolean {
 }
 
 /** Refuses what a peer with the same limit would refuse by dropping the connection. Throws MESSAGE_TOO_LARGE. */
-export function assertFrameSizes(frames: readonly Uint8Array[], maxBytes: number, endpoint: string): void {
+export function assertFrameSizes(frames: readonly Frame[], maxBytes: number, endpoint: string): void {
   for (const frame of frames) {
-    if (frame.byteLength <= maxBytes) continue;
-    const what = `A frame of ${String(frame.byteLength)} bytes is over the limit of ${String(maxBytes)}`;
+    const bytes = frameBytes(frame);
+    if (bytes <= maxBytes) continue;
+    const what = `A frame of ${String(bytes)} bytes is over the limit of ${String(maxBytes)}`;
     throw new BusError('MESSAGE_TOO_LARGE', what, {
       endpoint,
       hint: 'Split it, or raise `maxMessageBytes` on both sides.',

@@ -14,6 +14,8 @@ import { assertFrameSizes } from './hand-over.ts';
 import { OneByOne } from './one-by-one.ts';
 import { encodePlainPublish } from './plain.ts';
 import type { ZeromqSettings } from './settings.ts';
+import { smallFrames } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 import { HEARTBEAT_PREFIX, SubscriptionRoute } from './subscription-table.ts';
 import type { SubscriptionChange } from './subscription-table.ts';
 
@@ -47,9 +49,11 @@ class PublishLink extends FanOut implements Sender {
 
   trySend(packet: OutgoingPacket, waitedMs: number): Promise<boolean> {
     const topic = packet.topic ?? '';
-    const route = packet.mixed?.route;
-    if (route instanceof SubscriptionRoute) return this.#send([route.frame, ...packet.frames()], waitedMs);
-    if (this.settings.wire === 'native') return this.#send([this.#topicFrame(topic), ...packet.frames()], waitedMs);
+    if (this.settings.wire === 'native') {
+      const route = packet.mixed?.route;
+      const first = route instanceof SubscriptionRoute ? route.frame : this.#topicFrame(topic);
+      return this.#send([first, ...smallFrames(packet)], waitedMs);
+    }
     return this.#plain.offer(packet.records, (record) => this.#send(encodePlainPublish(topic, record), waitedMs));
   }
 
@@ -79,7 +83,7 @@ class PublishLink extends FanOut implements Sender {
   }
 
   /** @throws BusError MESSAGE_TOO_LARGE */
-  #send(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
+  #send(frames: Frame[], waitedMs: number): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return this.offer(frames, waitedMs);
   }

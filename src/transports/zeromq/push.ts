@@ -13,6 +13,8 @@ import { PeerLink } from './peer-link.ts';
 import { encodePlainPush } from './plain.ts';
 import { commonSocketOptions } from './settings.ts';
 import type { ZeromqSettings } from './settings.ts';
+import { smallFrames } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 
 /** Opens a link that pushes. */
 export function openPusher(spec: LinkSpec, settings: ZeromqSettings): Promise<Sender> {
@@ -29,7 +31,7 @@ class PushLink extends PeerLink<Push> implements Sender {
 
   trySend(packet: OutgoingPacket): Promise<boolean> {
     this.assertOpen();
-    if (this.settings.wire === 'native') return this.#send(packet.frames());
+    if (this.settings.wire === 'native') return this.#send(smallFrames(packet));
     return this.#plain.offer(packet.records, (record) => this.#send(encodePlainPush(record)));
   }
 
@@ -41,7 +43,7 @@ class PushLink extends PeerLink<Push> implements Sender {
     return this.connected(signal);
   }
 
-  async #send(frames: Uint8Array[]): Promise<boolean> {
+  #send(frames: Frame[]): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return handOver(this.socket, frames, this.endpoint);
   }

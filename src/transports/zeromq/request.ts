@@ -16,6 +16,8 @@ import { PeerLink } from './peer-link.ts';
 import { decodePlainReply, encodePlainRequest } from './plain.ts';
 import { commonSocketOptions } from './settings.ts';
 import type { ZeromqSettings } from './settings.ts';
+import { smallFrames } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 
 /** Opens a link that requests. */
 export function openRequester(spec: RequestSpec, settings: ZeromqSettings): Promise<Requester> {
@@ -41,7 +43,7 @@ class RequestLink extends PeerLink<Dealer> implements Requester {
 
   trySend(packet: OutgoingPacket): Promise<boolean> {
     this.assertOpen();
-    if (this.settings.wire === 'native') return this.#send([DELIMITER, ...packet.frames()]);
+    if (this.settings.wire === 'native') return this.#send([DELIMITER, ...smallFrames(packet)]);
     return this.#plain.offer(packet.records, (record) => this.#send(encodePlainRequest(record)));
   }
 
@@ -49,7 +51,7 @@ class RequestLink extends PeerLink<Dealer> implements Requester {
     return this.connected(signal);
   }
 
-  async #send(frames: Uint8Array[]): Promise<boolean> {
+  #send(frames: Frame[]): Promise<boolean> {
     assertFrameSizes(frames, this.settings.maxMessageBytes, this.endpoint);
     return handOver(this.socket, frames, this.endpoint);
   }

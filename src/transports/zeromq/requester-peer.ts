@@ -13,6 +13,8 @@ import { assertFrameSizes, errnoOf, handOver } from './hand-over.ts';
 import { OneByOne } from './one-by-one.ts';
 import { correlationOf, encodePlainReply } from './plain.ts';
 import type { ZeromqSettings } from './settings.ts';
+import { smallFrames } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 
 /** What the replies of one responder share. */
 export interface ReplyRoute {
@@ -45,7 +47,7 @@ export class RequesterPeer implements Peer {
   }
 
   trySend(packet: OutgoingPacket): Promise<boolean> {
-    if (this.#route.settings.wire === 'native') return this.#send(this.#address.path, packet.frames());
+    if (this.#route.settings.wire === 'native') return this.#send(this.#address.path, smallFrames(packet));
     return this.#plain.offer(packet.records, (record) => this.#sendPlain(record));
   }
 
@@ -53,7 +55,7 @@ export class RequesterPeer implements Peer {
     return this.#send(decodeReturnPath(correlationOf(record)), [encodePlainReply(record)]);
   }
 
-  async #send(path: readonly Buffer[], content: Uint8Array[]): Promise<boolean> {
+  async #send(path: readonly Buffer[], content: Frame[]): Promise<boolean> {
     const { socket, settings } = this.#route;
     const endpoint = this.#route.endpoint();
     assertFrameSizes(content, settings.maxMessageBytes, endpoint);

@@ -14,6 +14,8 @@ import { Patience } from '../../core/patience.ts';
 import type { LinkFact, PublishSpec } from '../../core/transport.ts';
 import { Backlog } from './backlog.ts';
 import { handOver } from './hand-over.ts';
+import { frameBytes } from './small-frames.ts';
+import type { Frame } from './small-frames.ts';
 
 /** The most that the time between two offers counts. A writer offers about every millisecond. */
 const LONGEST_STEP_MS = 10;
@@ -43,7 +45,7 @@ export class SlowSubscribers {
   }
 
   /** Offers a message that has been offered for `waitedMs` already: true when all take it that will get it. */
-  offer(frames: Uint8Array[], waitedMs: number): Promise<boolean> {
+  offer(frames: Frame[], waitedMs: number): Promise<boolean> {
     return handOver(this.#socket, frames, this.#spec.endpoint).then((isTaken) => {
       if (isTaken) {
         this.#backlog.add(bytesOf(frames));
@@ -64,7 +66,7 @@ export class SlowSubscribers {
     return this.#patience.isOver(this.#waitedMs, this.#backlog.drainMs);
   }
 
-  #leaveBehind(frames: Uint8Array[]): Promise<boolean> {
+  #leaveBehind(frames: Frame[]): Promise<boolean> {
     const { endpoint, events } = this.#spec;
     this.#refusedAtMs = 0;
     this.#waitedMs = 0;
@@ -77,9 +79,9 @@ export class SlowSubscribers {
   }
 }
 
-function bytesOf(frames: readonly Uint8Array[]): number {
+function bytesOf(frames: readonly Frame[]): number {
   let bytes = 0;
-  for (const frame of frames) bytes += frame.byteLength;
+  for (const frame of frames) bytes += frameBytes(frame);
   return bytes;
 }
 
