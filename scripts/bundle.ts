@@ -118,5 +118,6 @@ for (const file of new Set([...chunks, ...changed])) replace(file);
 const made = new Set(files.map((file) => file.path));
 for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
   const file = path.join(folder, name);
-  if (/\.js(\.map)?$/.test(name) && !made.has(file)) rmSync(file);
+  // Another build may be removing the same.
+  if (/\.js(\.map)?$/.test(name) && !made.has(file)) rmSync(file, { force: true });
 }

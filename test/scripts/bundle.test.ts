@@ -82,6 +82,15 @@ test('bundle leaves the entry points alone until the chunks that they import are
   assert.equal(readFileSync(path.join(folder, 'index.js'), 'utf8'), 'old');
 });
 
+test('two builds at once do not trip over each other', async (t) => {
+  const folder = temporary(t);
+  mkdirSync(path.join(folder, 'old'));
+  for (let index = 0; index < 5000; index++) writeFileSync(path.join(folder, `old/${String(index)}.js`), 'old');
+  await Promise.all([bundle(folder), bundle(folder)]);
+  assert.deepEqual(readdirSync(path.join(folder, 'old')), []);
+  assert.ok(existsSync(path.join(folder, 'index.js')));
+});
+
 test('bundle makes the same of the same sources in every folder, and its maps show them as they are', async (t) => {
   const checkouts = [checkoutIn(temporary(t)), checkoutIn(path.join(temporary(t), 'elsewhere'))];
   const [here = '', there = ''] = checkouts.map((checkout) => path.join(checkout, 'dist'));
