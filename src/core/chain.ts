@@ -144,8 +144,12 @@ function composeSteps<C extends ReceiveContext | SendContext>(
   rewind: (ctx: C) => () => void,
   late: ChainEnds['late'],
 ): Run<C> {
+  // Every step that the failure passes is told of it; the application is once.
+  const last = new WeakMap<C, unknown>();
   const unwaited = (error: unknown, ctx: C): void => {
-    if (ctx.settled && !ctx.doubled) late(error, ctx);
+    if (!ctx.settled || ctx.doubled || (last.has(ctx) && last.get(ctx) === error)) return;
+    last.set(ctx, error);
+    late(error, ctx);
   };
   let inner = ending(end);
   let isJudged = true;

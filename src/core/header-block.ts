@@ -11,6 +11,7 @@
  */
 
 import { isUtf8 } from 'node:buffer';
+import { markAsUntransferable } from 'node:worker_threads';
 import { BusError } from './errors.ts';
 import { KIND_NUMBERS, KINDS_BY_NUMBER } from './kinds.ts';
 import { overLimit, PacketError } from './packet-error.ts';
@@ -39,7 +40,7 @@ const HALF_SURROGATE_PAIR = /\p{Surrogate}/u;
 
 /** Blocks are built one behind the other in a slab with room for the largest, and never moved: a copy would cost as much as the rest. */
 const SLAB_BYTES = 4 * MAX_HEADER_BLOCK_BYTES;
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let slab = newSlab();
 let free = 0;
 /** Where the block in hand has to end. Nothing yields while one is built. */
 let limit = MAX_HEADER_BLOCK_BYTES;
@@ -64,7 +65,7 @@ export function encodeHeaderEntries(kind: number, { names, values, count }: Head
   const bare = bareHeaderBlock(kind);
   if (count === 0) return bare;
   if (free + MAX_HEADER_BLOCK_BYTES > SLAB_BYTES) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    slab = newSlab();
     free = 0;
   }
   limit = free + MAX_HEADER_BLOCK_BYTES;
@@ -81,6 +82,13 @@ export function encodeHeaderEntries(kind: number, { names, values, count }: Head
   const block = slab.subarray(free, position);
   free = position;
   return block;
+}
+
+/** Whoever gets a block may post it to a worker; handing the memory over with it would take that of all other blocks away. */
+function newSlab(): Buffer {
+  const fresh = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  markAsUntransferable(fresh.buffer);
+  return fresh;
 }
 
 function writeEntry(name: string, value: HeaderValue, start: number): number {

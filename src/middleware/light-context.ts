@@ -62,8 +62,11 @@ class Base implements Context {
 /** The root context, for propagators to put what they read on. */
 export const LIGHT_ROOT: Context = new Base(ROOT_CONTEXT);
 
-/** The same context, for the one value that is set next. */
+/**
+ * The same context, for the one value that is set next. Only OpenTelemetry's own becomes a light one: agents have context managers that
+ * want contexts of their own class back, with a transaction in them that lives in no value.
+ */
 export function light(active: Context): Context {
-  if (active instanceof LightContext) return active;
-  return active === ROOT_CONTEXT ? LIGHT_ROOT : new Base(active);
+  if (active === ROOT_CONTEXT) return LIGHT_ROOT;
+  return active.constructor === ROOT_CONTEXT.constructor ? new Base(active) : active;
 }

@@ -1,5 +1,5 @@
 /** What `trace` does to messages once its bus has started; the why is at the head of trace.ts. */
-import { INVALID_TRACEID, ROOT_CONTEXT, TraceFlags, context, trace as api } from '@opentelemetry/api';
+import { INVALID_SPANID, INVALID_TRACEID, ROOT_CONTEXT, TraceFlags, context, trace as api } from '@opentelemetry/api';
 import type { Span, SpanContext } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/errors.ts';
@@ -114,7 +114,15 @@ export class Tracing {
   }
 }
 
-/** What a propagator has read and passed. Only the SDK looks at each digit, when it makes a span of it. */
-function isPlausible({ traceId, spanId }: SpanContext): boolean {
-  return traceId.length === TRACE_ID_LENGTH && spanId.length === SPAN_ID_LENGTH && traceId !== INVALID_TRACEID;
+/**
+ * What a propagator has read and passed, which may be anything: it must not cost the message. Only the SDK looks at each digit, when it
+ * makes a span of it.
+ */
+function isPlausible({ traceId, spanId }: { readonly [Id in 'traceId' | 'spanId']?: string }): boolean {
+  return (
+    traceId?.length === TRACE_ID_LENGTH &&
+    spanId?.length === SPAN_ID_LENGTH &&
+    traceId !== INVALID_TRACEID &&
+    spanId !== INVALID_SPANID
+  );
 }

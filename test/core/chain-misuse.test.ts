@@ -151,6 +151,28 @@ test('a rejection after the step has resolved is reported and ends nothing', asy
   assert.equal(rig.bus.metrics().errors, 2, 'the misuse, and the failure it hid');
 });
 
+test('such a rejection is reported once, however many steps it passes on its way to the one that does not wait', async (t) => {
+  forbidUnhandledRejections(t);
+  const own = (name: string, send: Send): Middleware => ({ name, stage: 'body', send });
+  const passing = [own('a', (_ctx, next) => next()), own('b', async (_ctx, next) => next())];
+  const forgetful = own('forgetful', (_ctx, next) => {
+    void next();
+  });
+  const failing = own('failing', async () => {
+    await turns();
+    throw new Error('too late for anybody');
+  });
+  const rig = memoryBus(t, { stack: [forgetful, ...passing, failing, serialize()] });
+  assert.equal(await codeOf(rig.bus.publish('bad', 1)), 'MIDDLEWARE_MISUSE');
+  await until(() => rig.told.length > 0, 'the failure to be told');
+  await turns();
+  assert.deepEqual(
+    rig.told.map(({ error }) => error.message),
+    ['too late for anybody'],
+  );
+  assert.equal(rig.bus.metrics().errors, 2, 'the misuse, and the failure it hid');
+});
+
 test('next() called after the chain has ended sends nothing and is reported', async (t) => {
   let late: Promise<void> | undefined;
   const rig = sending(t, (_ctx, next) => {

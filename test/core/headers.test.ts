@@ -227,6 +227,19 @@ describe('header blocks', () => {
     for (const { block, before } of blocks) assert.deepEqual(Uint8Array.from(block), before);
   });
 
+  it('share memory that no worker can be given', () => {
+    const block = MessageHeaders.from({ a: '1' }).coveredBlock('message');
+    const before = Uint8Array.from(block);
+    try {
+      structuredClone(block, { transfer: [block.buffer as ArrayBuffer] });
+    } catch (error) {
+      // Node 20 makes a copy without a word.
+      assert.equal((error as Error).name, 'DataCloneError');
+    }
+    assert.deepEqual(Uint8Array.from(block), before);
+    assert.deepEqual(Uint8Array.from(MessageHeaders.from({ a: '1' }).encode(message)), before);
+  });
+
   it('take up to 16 KiB wherever they begin, and not a byte more', () => {
     const fits = { a: 'x'.repeat(16_384 - 1 - 5) };
     for (let index = 0; index < 10; index++) {

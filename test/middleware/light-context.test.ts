@@ -58,3 +58,31 @@ test('the light root is empty', () => {
   assert.equal(light(BELOW).deleteValue(A).getValue(A), undefined);
   assert.equal(light(BELOW).getValue(B), 'b');
 });
+
+test('a context of another class stays one: the context managers of agents keep more in it than values', () => {
+  class AgentContext implements Context {
+    readonly transaction: string;
+    readonly values: ReadonlyMap<symbol, unknown>;
+
+    constructor(transaction: string, values: ReadonlyMap<symbol, unknown> = new Map()) {
+      this.transaction = transaction;
+      this.values = values;
+    }
+
+    getValue(key: symbol): unknown {
+      return this.values.get(key);
+    }
+
+    setValue(key: symbol, value: unknown): AgentContext {
+      return new AgentContext(this.transaction, new Map(this.values).set(key, value));
+    }
+
+    deleteValue(key: symbol): AgentContext {
+      return new AgentContext(this.transaction, new Map([...this.values].filter(([one]) => one !== key)));
+    }
+  }
+  const active = trace.setSpan(light(new AgentContext('checkout')), FIRST);
+  assert.ok(active instanceof AgentContext);
+  assert.equal(active.transaction, 'checkout');
+  assert.equal(trace.getSpan(active), FIRST);
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { ROOT_CONTEXT, SpanKind, context, propagation, trace as api } from '@opentelemetry/api';
-import type { Attributes, Context } from '@opentelemetry/api';
+import type { Attributes, Context, SpanContext } from '@opentelemetry/api';
 import { AlwaysOffSampler, AlwaysOnSampler, ParentBasedSampler, SamplingDecision } from '@opentelemetry/sdk-trace';
 import type { ReadableSpan, Sampler, SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Bus } from '../../src/core/bus.ts';
@@ -175,6 +175,32 @@ test('an unsampled span of this process is the sampler’s to judge: only what c
   const local = api.setSpanContext(ROOT_CONTEXT, { traceId: TRACE_ID, spanId: SPAN_ID, traceFlags: 0 });
   await context.with(local, () => steps(recorder).send(sendContext(), done));
   assert.equal(recorder.only.parentSpanContext?.spanId, SPAN_ID);
+});
+
+test('ids that are none, of a propagator that does not check them, are no parent, no link and no decision to follow', async () => {
+  const ids: readonly (readonly [traceId: unknown, spanId: unknown])[] = [
+    [undefined, undefined],
+    [7, 7n],
+    [TRACE_ID, undefined],
+    [TRACE_ID, '0'.repeat(16)],
+    ['0'.repeat(32), SPAN_ID],
+    [TRACE_ID.slice(1), SPAN_ID],
+  ];
+  for (const [traceId, spanId] of ids) {
+    const recorder = new Recorder();
+    const given = { traceId, spanId, traceFlags: 0, isRemote: true } as SpanContext;
+    const propagator = { inject: () => undefined, extract: (to: Context) => api.setSpanContext(to, given) };
+    const step = steps(recorder, { propagator });
+    let handled = 0;
+    await step.receive(receiveContext(), async () => {
+      handled++;
+    });
+    assert.equal(handled, 1);
+    assert.equal(relation(recorder.only), 'root');
+    await context.with(api.setSpanContext(ROOT_CONTEXT, given), async () => step.send(sendContext(), done));
+    assert.equal(recorder.ended.length, 2);
+    recorder.expectBalance();
+  }
 });
 
 test('the message id is on messaging spans alone, on the sender’s where somebody has set it', async () => {
