@@ -123,6 +123,7 @@ export class MessageHeaders {
     if (this.size > 0) throw new Error('there are headers already');
     this.#names = names;
     this.#values = values;
+    this.#count = names.length;
   }
 
   /** Removes a header; false if it was not there. */
