@@ -39,14 +39,7 @@ export class Mix {
   readonly #streams: Streams;
   #last: MixedRun;
 
-  /** Begins with a record of `topic`; undefined where that goes in packets of its own, as the bus's own topics always do. */
-  static begin(streams: Streams, sink: PacketSink, topic: string | undefined): Mix | undefined {
-    if (topic === undefined || isReserved(topic)) return undefined;
-    const route = sink.routeOf?.(topic);
-    return route === undefined ? undefined : new Mix(streams, sink, topic, route);
-  }
-
-  private constructor(streams: Streams, sink: PacketSink, topic: string, route: PacketRoute) {
+  constructor(streams: Streams, sink: PacketSink, topic: string, route: PacketRoute) {
     this.route = route;
     this.#sink = sink;
     this.#streams = streams;
@@ -81,4 +74,11 @@ export class Mix {
   seal(): void {
     for (const { stream } of this.runs) stream.gathered = 0;
   }
+}
+
+/** Begins with a record of `topic`; undefined where that goes in packets of its own, as the bus's own topics always do. */
+export function beginMix(streams: Streams, sink: PacketSink, topic: string | undefined): Mix | undefined {
+  if (topic === undefined || isReserved(topic)) return undefined;
+  const route = sink.routeOf?.(topic);
+  return route === undefined ? undefined : new Mix(streams, sink, topic, route);
 }

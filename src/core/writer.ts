@@ -11,7 +11,8 @@
  */
 import type { Clock } from './clock.ts';
 import type { Lane } from './lane.ts';
-import { Mix } from './mix.ts';
+import { beginMix } from './mix.ts';
+import type { Mix } from './mix.ts';
 import { Outbox } from './outbox.ts';
 import type { OutboxOptions } from './outbox.ts';
 import { OutgoingPacket } from './outgoing-packet.ts';
@@ -207,7 +208,7 @@ export class Writer extends Outbox {
 
   /** Begins a packet of several topics, where topics may share one. */
   #mixOf(sink: PacketSink, first: Slot | undefined): Mix | undefined {
-    return this.#mixes ? Mix.begin(this.#streams, sink, first?.topic) : undefined;
+    return this.#mixes ? beginMix(this.#streams, sink, first?.topic) : undefined;
   }
 
   #seal(slots: readonly Slot[], mix: Mix | undefined): Offer {
