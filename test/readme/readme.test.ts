@@ -14,12 +14,7 @@ import { packedProject } from '../support/packed.ts';
 import { complaints } from '../support/compile.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const DEPENDENCIES = [
-  'zeromq',
-  '@opentelemetry/api',
-  '@opentelemetry/sdk-node',
-  '@opentelemetry/exporter-prometheus',
-];
+const DEPENDENCIES = ['zeromq', '@opentelemetry/api', '@opentelemetry/sdk-node', '@opentelemetry/exporter-prometheus'];
 
 interface Block {
   readonly language: string;
