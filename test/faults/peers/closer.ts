@@ -52,7 +52,8 @@ async function pair(): Promise<{ sender: MessageBus; receiver: MessageBus }> {
   receiver.subscribe('price', handle('publish'));
   receiver.pull('>', handle('push'));
   receiver.respond('state', handle('request'));
-  await new Promise((resolve) => setImmediate(resolve));
+  // What is published before the subscription has arrived is for nobody, and would count as lost.
+  await receiver.ready();
   return { sender, receiver };
 }
 
