@@ -33,6 +33,7 @@ export class GapDetector {
   readonly #onGap: (gap: Gap) => void;
   readonly #max: number;
   #size = 0;
+  #hasEvicted = false;
   #recentTopic = '';
   #recent: Seen | undefined;
 
@@ -66,8 +67,8 @@ export class GapDetector {
   /** The publisher says that a stream has reached `last`. */
   heartbeat(topic: string, epoch: number, last: number): void {
     const isKnown = this.#streams.get(topic)?.has(epoch) === true;
-    // One that names hundreds must not evict what packets have told, and then be the base line itself: it may be older than they are.
-    if (!isKnown && this.#size >= this.#max) return;
+    // One that names hundreds must not evict what packets have told, nor be the base line of what was evicted: it may be older than they are.
+    if (!isKnown && (this.#hasEvicted || this.#size >= this.#max)) return;
     const seen = this.#seen(topic, epoch, last, true);
     if (isKnown) seen.onTrial = false;
     if (last <= seen.last) return;
@@ -115,6 +116,7 @@ export class GapDetector {
   }
 
   #evict(): void {
+    this.#hasEvicted = true;
     for (const [topic, epochs] of this.#streams) {
       this.#streams.delete(topic);
       this.#size -= epochs.size;

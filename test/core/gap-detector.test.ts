@@ -218,3 +218,13 @@ test('a heartbeat takes no place of a stream that packets have told of, and inve
   detector.heartbeat('b', 1, 3);
   assert.deepEqual(gaps, ['a 3-3', 'b 3-3']);
 });
+
+test('nor of one that was evicted with several epochs, which leaves room', () => {
+  const { detector, told } = watch(3);
+  for (const epoch of [1, 2]) detector.observe('evicted', epoch, 1, 9);
+  for (const topic of ['a', 'b']) detector.observe(topic, 1, 1, 2);
+  // Made before the last records left, and after them.
+  detector.heartbeat('evicted', 2, 5);
+  detector.heartbeat('evicted', 2, 9);
+  assert.deepEqual(told(), []);
+});

@@ -11,6 +11,7 @@ import type { IncomingPacket, LinkEvents, Receiver, ReceiveSpec } from '../../co
 import { Liveness, toldInterval } from './liveness.ts';
 import { PeerLink } from './peer-link.ts';
 import { decodePlainPublish } from './plain.ts';
+import { HAND_OVER_MS, Prefixes } from './prefixes.ts';
 import { READY_PREFIX, ReadyHandshake } from './ready-handshake.ts';
 import { commonSocketOptions } from './settings.ts';
 import type { ZeromqSettings } from './settings.ts';
@@ -38,8 +39,7 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
   readonly #spec: ReceiveSpec;
   readonly #ready: ReadyHandshake;
   readonly #liveness: Liveness | undefined;
-  /** How often each prefix is asked for: libzmq counts too, but tells the publisher of every one and of the last end only. */
-  readonly #prefixes = new Map<string, number>();
+  readonly #prefixes: Prefixes;
   #consuming = false;
 
   constructor(spec: ReceiveSpec, settings: ZeromqSettings, connections: { readonly made: number }) {
@@ -51,11 +51,12 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
       settings,
     );
     this.#spec = spec;
+    this.#prefixes = new Prefixes(this.socket, spec.clock, settings.wire === 'native' ? HAND_OVER_MS : 0);
     this.#ready = new ReadyHandshake({
       clock: spec.clock,
       connections: () => connections.made,
-      subscribePrefix: (prefix) => this.#subscribePrefix(prefix),
-      unsubscribePrefix: (prefix) => this.#unsubscribePrefix(prefix),
+      subscribePrefix: (prefix) => this.#prefixes.begin(prefix),
+      unsubscribePrefix: (prefix) => this.#prefixes.end(prefix),
     });
     if (settings.wire === 'native' && spec.mode === 'connect') {
       this.#liveness = new Liveness({
@@ -67,7 +68,7 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
       });
     }
     // Before it connects, so that it is there from the first moment.
-    if (settings.wire === 'native') this.#subscribePrefix(HEARTBEAT_PREFIX);
+    if (settings.wire === 'native') this.#prefixes.begin(HEARTBEAT_PREFIX);
   }
 
   override async open(): Promise<this> {
@@ -79,15 +80,16 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
 
   override close(): Promise<void> {
     this.#liveness?.stop();
+    this.#prefixes.stop();
     return super.close();
   }
 
   subscribe(pattern: string): void {
-    this.#subscribePrefix(this.#prefixOf(pattern));
+    this.#prefixes.begin(this.#prefixOf(pattern));
   }
 
   unsubscribe(pattern: string): void {
-    this.#unsubscribePrefix(this.#prefixOf(pattern));
+    this.#prefixes.end(this.#prefixOf(pattern));
   }
 
   async ready({ signal, publishers }: { readonly signal: AbortSignal; readonly publishers: number }): Promise<void> {
@@ -104,20 +106,6 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
   #prefixOf(pattern: string): string {
     const prefix = patternPrefix(pattern);
     return this.settings.wire === 'plain' && prefix.endsWith('\0') ? prefix.slice(0, -1) : prefix;
-  }
-
-  #subscribePrefix(prefix: string): void {
-    const count = this.#prefixes.get(prefix) ?? 0;
-    this.#prefixes.set(prefix, count + 1);
-    if (count === 0 && !this.socket.closed) this.socket.subscribe(prefix);
-  }
-
-  #unsubscribePrefix(prefix: string): void {
-    const count = this.#prefixes.get(prefix) ?? 0;
-    if (count > 1) this.#prefixes.set(prefix, count - 1);
-    if (count !== 1) return;
-    this.#prefixes.delete(prefix);
-    if (!this.socket.closed) this.socket.unsubscribe(prefix);
   }
 
   #onFrames(frames: Buffer[]): Promise<void> | undefined {

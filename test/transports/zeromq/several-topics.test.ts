@@ -274,6 +274,64 @@ describe('subscribers that come and go while many topics are published at full s
     );
   });
 
+  /** Each narrower pattern is new to the publisher; it begins in the moment in which the one that covered it so far ends. */
+  async function narrow(t: TestContext, address: string): Promise<Follower[]> {
+    const followers: Follower[] = [];
+    for (const [round, pattern] of ['a.>', 'b.>', 'a.0.>', 'a.2.>', 'b.1.>', 'b.3.>', 'a.4.>', 'a.1.26'].entries()) {
+      const bus = subscriberFor(t, `narrow-${String(round)}`, address);
+      let covered = 0;
+      const wide = bus.subscribe('>', () => {
+        covered++;
+      });
+      await bus.ready();
+      await until(() => covered > 20, 'some messages');
+      const follower = new Follower();
+      followers.push(follower);
+      bus.subscribe(pattern, ({ topic, body }) => follower.take(topic, body as number));
+      // Some that are the handler's come by the wide one.
+      if (round % 2 === 1) await until(() => follower.seen > 0, 'the first message');
+      await wide.close();
+      const { seen } = follower;
+      await until(() => follower.seen > seen + 50, 'messages of the narrow pattern');
+      assert.equal(bus.stats().gaps, 0);
+      await bus.close({ timeoutMs: 0 });
+    }
+    return followers;
+  }
+
+  it('lose nothing when a narrower pattern takes the place of one that covered it', async (t) => {
+    const { feed, address } = await feedFor(t, { slowSubscribers: 'wait' });
+    const stop = publishing(feed);
+    const followers = await narrow(t, address);
+    await stop();
+    assert.deepEqual(
+      followers.flatMap(({ faults }) => faults),
+      [],
+    );
+  });
+
+  it('lose nothing by that behind a forwarder either', async (t) => {
+    const forwarder = await startForwarder({
+      in: 'tcp://127.0.0.1:*',
+      out: 'tcp://127.0.0.1:*',
+      slowSubscribers: 'wait',
+    });
+    t.after(() => bounded(forwarder.close(), 'the close of the forwarder'));
+    const endpoints = { publish: { connect: [forwarder.in] } };
+    const feed = busFor(t, 'feed', { publish: true, endpoints, slowSubscribers: 'wait' });
+    await feed.ready();
+    const cover = subscriberFor(t, 'cover', forwarder.out);
+    cover.subscribe('>', () => undefined);
+    await cover.ready();
+    const stop = publishing(feed);
+    const followers = await narrow(t, forwarder.out);
+    await stop();
+    assert.deepEqual(
+      followers.flatMap(({ faults }) => faults),
+      [],
+    );
+  });
+
   it('miss nothing that is published after ready()', async (t) => {
     const { feed, address } = await feedFor(t, { slowSubscribers: 'wait' });
     const others = publishing(feed);
