@@ -111,8 +111,14 @@ export class ReplyQueue implements OutChannel {
   handOver(ctx: SendContext): Promise<void> | undefined {
     const slot = ctx.slot ?? this.writer.reserve(ctx.topic);
     ctx.slot = undefined;
-    if (this.#end !== undefined) throw this.#failure(slot, this.#end);
-    slot.load(ctx, ctx.headers.encode(KIND_NUMBERS[ctx.kind]));
+    try {
+      if (this.#end !== undefined) throw this.#failure(slot, this.#end);
+      slot.load(ctx, ctx.headers.encode(KIND_NUMBERS[ctx.kind]));
+    } catch (error) {
+      // Else its place would hold back all replies behind it.
+      slot.release();
+      throw error;
+    }
     const queued = new QueuedReply(this.#kernel, slot, ctx);
     if (this.writer.fill(slot)) {
       ctx.accepted = true;

@@ -109,8 +109,11 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
       const { deadline = 0, timeoutMs = 0 } = wait.ctx;
       if (this.#lastArrival < deadline - timeoutMs) this.keeper.timedOut(error);
     } else if (wait.sentAt !== undefined) this.#tellCancel(wait.ctx);
-    // It may be on its way all the same: the transport is deciding.
-    else wait.slot.takenLate = () => this.#tellCancel(wait.ctx);
+    else {
+      // It may be on its way all the same: the transport is deciding. The body is not kept for that.
+      const { topic, correlation, endpoint } = wait.ctx;
+      wait.slot.takenLate = () => this.#tellCancel({ topic, correlation, endpoint });
+    }
   }
 
   protected override answered(): Promise<unknown> {
@@ -123,7 +126,7 @@ export class RequestChannel extends SendingChannel<Requester> implements Deliver
     return true;
   }
 
-  #tellCancel({ topic, correlation, endpoint }: SendContext): void {
+  #tellCancel({ topic, correlation, endpoint }: Pick<SendContext, 'topic' | 'correlation' | 'endpoint'>): void {
     const headers = MessageHeaders.from({ topic, correlation: correlation ?? '', sender: this.kernel.serviceName });
     const cancel = new SendContext({
       pattern: 'request',

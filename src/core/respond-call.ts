@@ -20,8 +20,8 @@ export class RespondCall implements Delivery, Expirable {
   readonly ctx: ReceiveContext;
   /** Nobody waits for the answer any more. While the bus closes, the caller of a cancelled call still does. */
   abandoned = false;
-  /** The caller was sent an error in place of a reply that could not be. */
-  answered = false;
+  /** Why a reply could not be sent: the caller has that in its place. */
+  answered: { readonly error: unknown } | undefined = undefined;
   /** How the wait that it is in is given up: that rejects with the reason. */
   giveUp: ((reason: Error) => void) | undefined = undefined;
   /** What a cancel finds it by. */
@@ -39,6 +39,8 @@ export class RespondCall implements Delivery, Expirable {
   }
 
   deliver(): Promise<void> | undefined {
+    // A step repeats it, and nobody waits for another answer.
+    if (this.answered !== undefined) throw this.answered.error;
     const turn = this.route.gate.turn(this.ticket);
     return turn === undefined ? this.#run(this) : turn.then(() => this.#run(this));
   }

@@ -216,7 +216,7 @@ export class RespondChannel {
     return this.replies.send(peer, ctx, 'reply', result)?.then((error) => {
       if (error === undefined) return;
       // The request has failed, and its spans and durations should say so; the caller has been told.
-      call.answered = true;
+      call.answered = { error };
       throw error as Error;
     });
   }
@@ -225,7 +225,7 @@ export class RespondChannel {
   async #refuse(call: RespondCall, error: unknown): Promise<void> {
     const { ctx, peer, responder } = call;
     const { reporter, settings } = this.#kernel;
-    if (call.answered) return;
+    if (call.answered !== undefined) return;
     if (ctx.cancelled && isEnd(error)) {
       if (!ctx.handled) reporter.inboundDropped(error, 'respond', ctx);
     } else if (responder === undefined && error instanceof BusError && error.code === 'NO_HANDLER') {

@@ -17,13 +17,16 @@ export class Turn {
   /** Writers that are handing over what was queued, and have more. */
   leaving = 0;
   #due: TurnEnd[] = [];
+  /** Those of the turn that has ended that have not been told. */
+  readonly #ending: TurnEnd[] = [];
   #marked = false;
   /** Whose messages have left in this turn before its end; the turn itself stands for several. */
   #left: object | undefined = undefined;
 
   /** Whether a message of this writer may leave before the turn ends. */
   isFreeFor(writer: object): boolean {
-    return this.leaving === 0 && this.#due.length === 0 && (this.#left === undefined || this.#left === writer);
+    const isQuiet = this.leaving === 0 && this.#due.length === 0 && this.#ending.length === 0;
+    return isQuiet && (this.#left === undefined || this.#left === writer);
   }
 
   /** A message of this writer leaves before the turn ends. */
@@ -41,8 +44,9 @@ export class Turn {
 
   /** What is queued is to leave when the turn ends. */
   atEnd(writer: TurnEnd): void {
-    this.#due.push(writer);
-    this.mark();
+    // A call of the event loop's for each: what one hands over without waiting has left before the next one begins.
+    if (this.#due.push(writer) > 1) setImmediate(this.#tell);
+    else this.mark();
   }
 
   readonly #end = (): void => {
@@ -54,7 +58,12 @@ export class Turn {
     if (only === undefined) return;
     this.#due = [];
     this.leave(due.length === 1 ? only : this);
-    for (const writer of due) writer.onTurnEnd();
+    this.#ending.push(...due);
+    this.#tell();
+  };
+
+  readonly #tell = (): void => {
+    this.#ending.shift()?.onTurnEnd();
   };
 }
 

@@ -43,6 +43,8 @@ export class Writer extends Outbox {
   readonly #mixes: boolean;
   #sink: PacketSink | undefined;
   #draining = false;
+  /** There may be something to offer: what came while packets were being offered, too. */
+  #worked = true;
   /** A lone message while it is being offered: one at a time, so it needs no closures of its own. */
   #lone: Offer | undefined = undefined;
   #scheduled = false;
@@ -136,7 +138,7 @@ export class Writer extends Outbox {
 
   #schedule(): void {
     if (!this.#scheduled) this.#turn.atEnd(this);
-    this.#scheduled = true;
+    this.#scheduled = this.#worked = true;
   }
 
   /**
@@ -148,17 +150,18 @@ export class Writer extends Outbox {
     this.#turn.leaving++;
     let due = endOfTurn ? this.queued : 0;
     let packets = 0;
-    let worked = true;
+    this.#worked = true;
     try {
-      while (worked && (due > 0 || this.#isFull)) {
-        worked = false;
+      while (this.#worked && (due > 0 || this.#isFull)) {
+        this.#worked = false;
         for (const [key, lane] of this.lanes) {
           const sink = this.#sink;
           if (sink === undefined) return;
           const taken = await this.#offer(sink, lane);
-          if (lane.first() === undefined) this.lanes.delete(key);
+          // Not one that began meanwhile, when all of this one was given up.
+          if (lane.first() === undefined && this.lanes.get(key) === lane) this.lanes.delete(key);
           // A new sink came while the old one was being asked: what was due is due there.
-          if (taken > 0 || this.#sink !== sink) worked = true;
+          if (taken > 0 || this.#sink !== sink) this.#worked = true;
           due -= taken;
           if (++packets % PACKETS_PER_TURN === 0) await nextTurn();
         }
@@ -167,7 +170,7 @@ export class Writer extends Outbox {
       this.#draining = false;
       this.#turn.leaving--;
       // What is held back by a running chain is scheduled again when it is filled.
-      if (worked && this.queued > 0) this.#schedule();
+      if (this.#worked && this.queued > 0) this.#schedule();
       this.checkIdle();
     }
   }

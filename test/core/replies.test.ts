@@ -6,9 +6,12 @@ import { KIND_NUMBERS } from '../../src/core/kinds.ts';
 import { OutgoingPacket } from '../../src/core/outgoing-packet.ts';
 import type { DecodedRecord } from '../../src/core/packet.ts';
 import type { Transport } from '../../src/core/transport.ts';
+import type { Middleware } from '../../src/core/middleware.ts';
+import { retry } from '../../src/middleware/retry.ts';
+import { serialize } from '../../src/middleware/serialize.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { FakeClock, turns } from '../support/fake-clock.ts';
-import { memoryBus, RecordingLogger } from '../support/memory-bus.ts';
+import { codeOf, memoryBus, RecordingLogger } from '../support/memory-bus.ts';
 import { forbidUnhandledRejections } from '../support/rejections.ts';
 import { Gate, until } from '../transports/conformance/waiting.ts';
 
@@ -142,4 +145,45 @@ test('replies that wait for room are given up when their peer goes, and when the
   await until(() => (clock.advance(10), closed), 'the bus to close');
   assert.ok(told.length > 20, String(told.length));
   assert.deepEqual(codes(), ['CLOSED']);
+});
+
+test('a reply whose headers have no encoding is told to its caller, and holds no other reply back', async (t) => {
+  forbidUnhandledRejections(t);
+  const labels: Middleware = {
+    name: 'labels',
+    stage: 'context',
+    send: (ctx, next) => {
+      const many = ctx.pattern === 'reply' && ctx.body === 'large' ? 20 : 0;
+      for (let index = 0; index < many; index++) ctx.headers.set(`label-${String(index)}`, '.'.repeat(1000));
+      return next();
+    },
+  };
+  const { bus } = memoryBus(t, { stack: [serialize(), labels] });
+  bus.respond('state', ({ body }) => body);
+  await bus.ready();
+  assert.equal(await codeOf(bus.request('state', 'large', { timeoutMs: 1000 })), 'HANDLER_FAILED');
+  assert.equal(await bus.request('state', 'small', { timeoutMs: 1000 }), 'small');
+  assert.equal(bus.stats().queued_messages, 0);
+});
+
+test('a handler whose caller has been told why there is no reply is not repeated: one request, one answer', async (t) => {
+  forbidUnhandledRejections(t);
+  let failures = 0;
+  const failing: Middleware = {
+    name: 'failing',
+    stage: 'context',
+    send: (ctx, next) => {
+      if (ctx.kind === 'reply' && failures++ === 0) throw new Error('the first reply fails');
+      return next();
+    },
+  };
+  const repeating = retry({ handlers: { maxAttempts: 3, baseMs: 0 } });
+  const { bus } = memoryBus(t, { stack: [serialize(), failing, repeating] });
+  let handled = 0;
+  bus.respond('state', () => ++handled);
+  await bus.ready();
+  assert.equal(await codeOf(bus.request('state', 0)), 'HANDLER_FAILED');
+  await until(() => bus.stats().in_flight_handlers === 0, 'the end of the request');
+  await turns(5);
+  assert.deepEqual([handled, bus.stats().late_replies], [1, 0]);
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Counters } from '../../src/core/counters.ts';
 import { BusError } from '../../src/core/errors.ts';
 import type { Middleware } from '../../src/core/middleware.ts';
@@ -337,4 +339,27 @@ test('what is wrong with a request is a rejection, counted, and not a throw', as
   assert.match(String(await codeOf(bus.request('a', 1, { timeoutMs: -1 }))), /^RangeError: Expected `timeoutMs`/);
   assert.match(String(await codeOf(bus.request('a', 1, { endpoint: 70_000 }))), /^RangeError: Expected `endpoint`/);
   assert.equal(bus.metrics().errors, 4);
+});
+
+test('what an aborted request held is let go of, also where its place stands behind others that wait', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const { bus } = memoryBus(t, { endpoints: { request: { connect: ['memory://nobody'] } } });
+  void codeOf(bus.request('state', 'the first in line'));
+  await turns(3);
+  const aborted = async (): Promise<WeakRef<object>> => {
+    const caller = new AbortController();
+    const body = { text: 'large' };
+    const call = codeOf(bus.request('state', body, { signal: caller.signal }));
+    await turns(2);
+    caller.abort();
+    assert.equal(await call, 'ABORTED');
+    return new WeakRef(body);
+  };
+  const body = await aborted();
+  for (let round = 0; round < 5; round++) {
+    await turns(3);
+    gc();
+  }
+  assert.equal(body.deref(), undefined);
 });

@@ -671,6 +671,55 @@ test('no message leaves before what another writer of the bus has queued, nor in
   assert.deepEqual(order.slice(3), ['second d', 'first e']);
 });
 
+test('what several writers of a bus have queued leaves writer by writer, each with all its packets', async () => {
+  const turn = new Turn();
+  const order: string[] = [];
+  const [events, jobs, questions] = [desk({ turn }), desk({ turn, maxRecords: 1 }), desk({ turn })];
+  for (const { sink } of [events, jobs, questions]) {
+    sink.answer = ({ records }) =>
+      order.push(records.map(({ payload }) => Buffer.from(payload).toString()).join('+')) > 0;
+  }
+  events.write('t', 'a');
+  for (const job of ['b', 'c', 'd']) jobs.write('t', job);
+  questions.write('t', 'e');
+  questions.write('t', 'f');
+  await turns(1);
+  assert.deepEqual(order, ['a', 'b', 'c', 'd', 'e+f']);
+});
+
+test('what is written when all before it was given up, while the sink has no room, leaves when there is some', async () => {
+  const { writer, write, sink } = desk({ byTopic: false });
+  sink.answer = () => false;
+  const given = write('t', 'given up');
+  await turns(3);
+  given.release();
+  write('t', 'next');
+  sink.answer = () => true;
+  await until(() => sink.packets.length === 1, 'the next one');
+  assert.deepEqual(sink.packets, ['- 1: next']);
+  assert.equal(writer.queued, 0);
+});
+
+test('what is filled while another topic waits for room leaves, also when that one is given up', async () => {
+  const { writer, write, fill, sink } = desk({ order: 'topic' });
+  const slow = writer.reserve('slow');
+  let offers = 0;
+  sink.answer = () => {
+    if (++offers === 5) {
+      setImmediate(() => {
+        fill(slow, 'filled');
+        stuck.release();
+        sink.answer = () => true;
+      });
+    }
+    return false;
+  };
+  const stuck = write('stuck', 'stuck');
+  await until(() => sink.packets.length === 1, 'the one that was filled');
+  assert.deepEqual(sink.packets, ['slow 1: filled']);
+  assert.equal(writer.queued, 0);
+});
+
 test('a message behind one whose chain still runs does not leave alone', async () => {
   const { writer, write, fill, sink } = desk({ turn: new Turn() });
   const slow = writer.reserve('t');
