@@ -118,14 +118,6 @@ export class MessageHeaders {
     return this;
   }
 
-  /** Becomes these headers, which must be well-known ones with text, where there are none yet. The arrays are its own from now on. @internal */
-  begin(names: string[], values: HeaderValue[]): void {
-    if (this.size > 0) throw new Error('there are headers already');
-    this.#names = names;
-    this.#values = values;
-    this.#count = names.length;
-  }
-
   /** Removes a header; false if it was not there. */
   delete(name: string): boolean {
     this.#expectMutable(name);

@@ -13,19 +13,8 @@ export function stamp(kernel: Kernel, ctx: SendContext): void {
     return;
   }
   const { topic, correlation } = ctx;
-  const sender = kernel.serviceName;
   const { deadline = Infinity } = ctx.pattern === 'request' ? ctx : {};
-  // Most messages have no other headers: arrays of the right length, in place of two that grow.
-  if (headers.size === 0 && !headers.frozen) {
-    if (correlation === undefined) headers.begin(['topic', 'sender'], [topic, sender]);
-    else if (deadline === Infinity) headers.begin(['topic', 'sender', 'correlation'], [topic, sender, correlation]);
-    else {
-      const timeout = remaining(kernel, deadline);
-      headers.begin(['topic', 'sender', 'correlation', 'timeout-ms'], [topic, sender, correlation, timeout]);
-    }
-    return;
-  }
-  headers.set('topic', topic).set('sender', sender);
+  headers.set('topic', topic).set('sender', kernel.serviceName);
   if (correlation !== undefined) headers.set('correlation', correlation);
   if (deadline !== Infinity) headers.set('timeout-ms', remaining(kernel, deadline));
 }
