@@ -26,12 +26,9 @@ export function encodeLone(
   const textBytes = Buffer.byteLength(text, 'utf8');
   if (size + textBytes <= mostBytes) return undefined;
   const packet = Buffer.allocUnsafe(size);
-  writeHead(packet, 1, stamp);
+  writeHead(packet, 1, stamp, runs === undefined ? 0 : RUNS_FLAG);
   let position = PACKET_HEADER_BYTES;
-  if (runs !== undefined) {
-    packet[3] = RUNS_FLAG;
-    for (const run of runs) position = writeRun(packet, position, run);
-  }
+  for (const run of runs ?? []) position = writeRun(packet, position, run);
   writeU32(packet, textBytes + EXTRA_FRAME_BIT, writeHeaders(packet, position, headerBlock));
   return [packet, text];
 }

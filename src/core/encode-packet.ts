@@ -83,8 +83,7 @@ export function encodePacket(
   // How many bytes text becomes is known when it is written: then the packet is copied out at its size.
   const packet = hasText ? scratchOf(size) : Buffer.allocUnsafeSlow(size);
   const extra: Uint8Array[] = [];
-  writeHead(packet, count, stamp);
-  if (runs !== undefined) packet[3] = RUNS_FLAG;
+  writeHead(packet, count, stamp, runs === undefined ? 0 : RUNS_FLAG);
   let position = PACKET_HEADER_BYTES;
   if (runs === undefined) for (const record of records) position = writeRecord(packet, position, record, extra);
   else position = writeRuns(packet, records, runs, extra);
@@ -110,10 +109,10 @@ function writeRuns(
 }
 
 /** The first {@link PACKET_HEADER_BYTES} bytes of a packet. */
-export function writeHead(packet: Buffer, count: number, stamp: PacketStamp): void {
+export function writeHead(packet: Buffer, count: number, stamp: PacketStamp, flags: number): void {
   packet.writeUInt16BE(PACKET_MAGIC, 0);
   packet[2] = PACKET_VERSION;
-  packet[3] = 0;
+  packet[3] = flags;
   packet.writeUInt16BE(count, 4);
   writeU64(packet, stamp.epoch, 6);
   writeU64(packet, stamp.firstSequence, 14);
