@@ -83,7 +83,7 @@ export class MessageSpan implements CallWatcher {
     try {
       this.#span.end(now);
     } catch (error) {
-      diag.error('tracebus: OpenTelemetry threw', error);
+      thrown(error);
     }
   }
 }
@@ -106,7 +106,7 @@ export function setMessageId(span: Span, id: string | undefined): void {
   try {
     span.setAttribute(ATTR.messageId, id);
   } catch (error) {
-    diag.error('tracebus: OpenTelemetry threw', error);
+    thrown(error);
   }
 }
 
@@ -115,7 +115,7 @@ export function isRecording(span: Span): boolean {
   try {
     return span.isRecording();
   } catch (error) {
-    diag.error('tracebus: OpenTelemetry threw', error);
+    thrown(error);
     return false;
   }
 }
@@ -125,6 +125,11 @@ export function quietly(run: () => void): void {
   try {
     run();
   } catch (error) {
-    diag.error('tracebus: OpenTelemetry threw', error);
+    thrown(error);
   }
+}
+
+/** OpenTelemetry, or what an application has put into it, threw: that is told to its own diagnostics. */
+export function thrown(error: unknown): void {
+  diag.error('tracebus: OpenTelemetry threw', error);
 }

@@ -8,6 +8,7 @@ import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@
 import type { MessageHeaders } from '../core/headers.ts';
 import { MAX_HEADER_BLOCK_BYTES, MAX_HEADERS } from '../core/packet-layout.ts';
 import { LIGHT_ROOT } from './light-context.ts';
+import { thrown } from './message-span.ts';
 
 /** What writes and reads trace headers: a propagator, or the API's `propagation`, which asks the global one. */
 export type HeaderPropagator = Pick<TextMapPropagator, 'inject' | 'extract'>;
@@ -52,7 +53,7 @@ export class TraceHeaders {
     try {
       this.#propagator.inject(this.#allowed(active), headers, setter);
     } catch (error) {
-      diag.error('tracebus: OpenTelemetry threw', error);
+      thrown(error);
     }
   }
 
