@@ -57,6 +57,14 @@ async function feedFor(t: TestContext, config: Config = {}) {
 const subscriberFor = (t: TestContext, name: string, address: string, config: Config = {}): MessageBus =>
   busFor(t, name, { endpoints: { subscribe: { connect: [address] } }, ...config });
 
+/** A forwarder that waits for slow subscribers, so that whatever is missing was lost. */
+async function waitingForwarder(t: TestContext): Promise<Awaited<ReturnType<typeof startForwarder>>> {
+  const anyPort = 'tcp://127.0.0.1:*';
+  const forwarder = await startForwarder({ in: anyPort, out: anyPort, slowSubscribers: 'wait' });
+  t.after(() => bounded(forwarder.close(), 'the close of the forwarder'));
+  return forwarder;
+}
+
 describe('packets of several topics', () => {
   it('bring to each subscriber what its patterns ask for, in the order of the calls across topics', async (t) => {
     const { feed, packets, address } = await feedFor(t);
@@ -255,12 +263,7 @@ describe('subscribers that come and go while many topics are published at full s
   });
 
   it('see none behind a forwarder with two publishers either', async (t) => {
-    const forwarder = await startForwarder({
-      in: 'tcp://127.0.0.1:*',
-      out: 'tcp://127.0.0.1:*',
-      slowSubscribers: 'wait',
-    });
-    t.after(() => bounded(forwarder.close(), 'the close of the forwarder'));
+    const forwarder = await waitingForwarder(t);
     const feeds = ['one', 'two'].map((name) =>
       busFor(t, name, { publish: true, endpoints: { publish: { connect: [forwarder.in] } }, slowSubscribers: 'wait' }),
     );
@@ -311,12 +314,7 @@ describe('subscribers that come and go while many topics are published at full s
   });
 
   it('lose nothing by that behind a forwarder either', async (t) => {
-    const forwarder = await startForwarder({
-      in: 'tcp://127.0.0.1:*',
-      out: 'tcp://127.0.0.1:*',
-      slowSubscribers: 'wait',
-    });
-    t.after(() => bounded(forwarder.close(), 'the close of the forwarder'));
+    const forwarder = await waitingForwarder(t);
     const endpoints = { publish: { connect: [forwarder.in] } };
     const feed = busFor(t, 'feed', { publish: true, endpoints, slowSubscribers: 'wait' });
     await feed.ready();
