@@ -6,19 +6,23 @@
  * of a tree, in which the random one may come first. So there are two: when the first echo is here, the connection exists, and
  * a second random topic goes after everything else. With one echo none of 20,000 subscriptions could be there, with two all were.
  * A connection made between the two begins anew. A publisher that appears later is sent the subscriptions then, and answers;
- * as an answer can get lost, fresh topics are tried after a while.
+ * as an answer can get lost, fresh topics are tried after a while. Those before them still count: behind a full pipe every answer may take longer
+ * than the longest while.
  */
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock, ClockTimer } from '../../core/clock.ts';
 import type { DecodedPacket } from '../../core/packet.ts';
 import { RESERVED_PREFIX, TOPIC_TERMINATOR } from '../../core/topics.ts';
 
 /** What the topics of echoes begin with. */
 export const READY_PREFIX: string = `${RESERVED_PREFIX}ready.`;
 
-/** How long the first attempt waits for each echo; each later one twice as long, as thousands of subscriptions take their time. */
+/** How long the first attempt waits for an echo before there is another; each later one twice as long, as thousands of subscriptions take their time. */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 4000;
+
+/** Attempts that still count: the answer to the oldest may take a minute. */
+const MAX_ATTEMPTS = 16;
 
 /** What the handshake needs of its link. */
 export interface ReadyLink {
@@ -48,40 +52,57 @@ export class ReadyHandshake {
 
   /** Resolves when all earlier subscriptions are at `publishers` different publishers; rejects with the signal's reason. */
   async run(publishers: number, signal: AbortSignal): Promise<void> {
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-      signal.throwIfAborted();
-      if (!(await this.#echoes(publishers, waitMs, signal))) continue;
-      const connections = this.#link.connections();
-      if ((await this.#echoes(publishers, waitMs, signal)) && connections === this.#link.connections()) return;
+    let connections: number;
+    do {
+      await this.#echo(publishers, signal);
+      connections = this.#link.connections();
+      await this.#echo(publishers, signal);
+    } while (connections !== this.#link.connections());
+  }
+
+  /** Resolves when enough publishers have answered on one random topic; rejects with the signal's reason. */
+  async #echo(publishers: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { clock } = this.#link;
+    const topics: string[] = [];
+    let timer: ClockTimer = undefined;
+    let abort = (): void => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const attempt = (waitMs: number): void => {
+          const oldest = topics.length === MAX_ATTEMPTS ? topics.shift() : undefined;
+          if (oldest !== undefined) this.#forget(oldest);
+          topics.push(this.#ask(publishers, resolve));
+          const next = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+          timer = clock.setTimeout(() => attempt(next), waitMs, { keepAlive: false });
+        };
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the contract: the signal's reason
+        abort = () => reject(signal.reason);
+        signal.addEventListener('abort', abort, { once: true });
+        attempt(FIRST_WAIT_MS);
+      });
+    } finally {
+      clock.clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      for (const topic of topics) this.#forget(topic);
     }
   }
 
-  /** Subscribes to a random topic until enough publishers have answered on it; false when they have not in time. */
-  async #echoes(publishers: number, waitMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Asks for answers on a random topic, which it answers with. */
+  #ask(publishers: number, onEnough: () => void): string {
     const topic = READY_PREFIX + randomUUID();
-    const { clock } = this.#link;
     const ids = new Set<string>();
-    try {
-      return await new Promise<boolean>((resolve, reject) => {
-        const timer = clock.setTimeout(() => settle(() => resolve(false)), waitMs, { keepAlive: false });
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the contract: the signal's reason
-        const abort = (): void => settle(() => reject(signal.reason));
-        const settle = (end: () => void): void => {
-          clock.clearTimeout(timer);
-          signal.removeEventListener('abort', abort);
-          end();
-        };
-        signal.addEventListener('abort', abort, { once: true });
-        this.#waiting.set(topic, (id) => {
-          ids.add(id);
-          if (ids.size >= publishers) settle(() => resolve(true));
-        });
-        this.#link.subscribePrefix(topic + TOPIC_TERMINATOR);
-      });
-    } finally {
-      this.#waiting.delete(topic);
-      this.#link.unsubscribePrefix(topic + TOPIC_TERMINATOR);
-    }
+    this.#waiting.set(topic, (id) => {
+      ids.add(id);
+      if (ids.size >= publishers) onEnough();
+    });
+    this.#link.subscribePrefix(topic + TOPIC_TERMINATOR);
+    return topic;
+  }
+
+  #forget(topic: string): void {
+    this.#waiting.delete(topic);
+    this.#link.unsubscribePrefix(topic + TOPIC_TERMINATOR);
   }
 }
 

@@ -41,6 +41,7 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
   readonly #liveness: Liveness | undefined;
   readonly #prefixes: Prefixes;
   #consuming = false;
+  #asksForHeartbeats = false;
 
   constructor(spec: ReceiveSpec, settings: ZeromqSettings, connections: { readonly made: number }) {
     const common = { ...commonSocketOptions(spec, settings), linger: 0 };
@@ -67,14 +68,13 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
         reconnect: () => this.reconnect(),
       });
     }
-    // Before it connects, so that it is there from the first moment.
-    if (settings.wire === 'native') this.#prefixes.begin(HEARTBEAT_PREFIX);
   }
 
   override async open(): Promise<this> {
     await super.open();
     this.#liveness?.start();
     this.read(this.socket, (frames) => this.#onFrames(frames));
+    setImmediate(() => this.#askForHeartbeats());
     return this;
   }
 
@@ -99,7 +99,19 @@ class SubscribeLink extends PeerLink<AllSubscriptionsSubscriber> implements Rece
         hint: 'Wait for the first message instead, or publish natively.',
       });
     }
+    // Its answer says that everything before it has arrived.
+    this.#askForHeartbeats();
     await this.#ready.run(publishers, this.untilClosed(signal));
+  }
+
+  /**
+   * After the patterns, which whoever opened the link asks for as soon as it is open: a connection keeps the order, so who gets a heartbeat
+   * gets what it tells of too. The other way round busy machines got two heartbeats before the pattern had arrived, and counted a gap.
+   */
+  #askForHeartbeats(): void {
+    if (this.settings.wire !== 'native' || this.#asksForHeartbeats) return;
+    this.#asksForHeartbeats = true;
+    this.#prefixes.begin(HEARTBEAT_PREFIX);
   }
 
   /** Plain topics have no terminator: a prefix brings more there, and the core filters. */

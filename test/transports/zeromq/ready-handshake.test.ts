@@ -60,6 +60,22 @@ it('waits for as many different publishers as it is told, named or told apart by
   await done;
 });
 
+it('counts an answer that comes after the next attempt began, and lets go of attempts beyond sixteen', async () => {
+  const { ready, answer, asked, open, clock } = handshake();
+  const done = ready.run(1, never);
+  // The longest wait between two attempts is 4 seconds.
+  for (let attempts = 1; attempts < 20; attempts += 1) clock.advance(4000);
+  assert.deepEqual([asked.length, open.size], [20, 16]);
+  ready.onEcho(asked[3]!, echo('{}'));
+  await answer(20);
+  ready.onEcho(asked[4]!, echo('{}'));
+  await answer(21);
+  clock.advance(500);
+  ready.onEcho(asked[20]!, echo('{}'));
+  await done;
+  assert.deepEqual([asked.length, open.size, clock.pending], [22, 0, 0]);
+});
+
 it('begins anew when a connection was made between the two echoes', async () => {
   const { ready, answer, link } = handshake();
   const done = ready.run(1, never);

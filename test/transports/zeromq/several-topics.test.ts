@@ -180,6 +180,9 @@ describe('packets of several topics', () => {
 const TOPICS = Array.from({ length: 40 }, (_, n) => `${'ab'[n % 2]!}.${String(n % 5)}.${String(n)}`);
 const PATTERNS = ['>', 'a.>', 'b.*.*', 'a.0.>', 'b.1.1', 'a.0.0', 'a.2.12', 'b.3.>'];
 
+/** Messages that publishers may be ahead of a subscriber, where they have to mind it. */
+const LEAD = 500;
+
 /** Follows one subscription: from its first message on it must see every one of each topic. */
 class Follower {
   readonly faults: string[] = [];
@@ -194,14 +197,15 @@ class Follower {
   }
 }
 
-/** Publishes at full speed until told to stop; the body counts the messages of its topic. */
-function publishing(feed: MessageBus): () => Promise<number[]> {
+/** Publishes at full speed until told to stop, `mayGoOn` permitting; the body counts the messages of its topic. */
+function publishing(feed: MessageBus, mayGoOn?: () => boolean): () => Promise<number[]> {
   const state = { isOver: false };
   const counts = TOPICS.map(() => 0);
   const done = (async () => {
     for (let n = 0; !state.isOver; n++) {
       const index = Math.imul(n, 2_654_435_761) >>> 9;
       await feed.publish(TOPICS[index % TOPICS.length]!, ++counts[index % TOPICS.length]!);
+      if (n % 100 === 0 && mayGoOn !== undefined) await until(() => state.isOver || mayGoOn(), 'the leader to be near');
     }
     return counts;
   })();
@@ -268,7 +272,15 @@ describe('subscribers that come and go while many topics are published at full s
       busFor(t, name, { publish: true, endpoints: { publish: { connect: [forwarder.in] } }, slowSubscribers: 'wait' }),
     );
     for (const feed of feeds) await feed.ready();
-    const stops = feeds.map(publishing);
+    // Else the queues and the system's buffers on the way fill with tens of megabytes, behind which the answers to `ready()` stand in line.
+    let seen = 0;
+    const watch = subscriberFor(t, 'watch', forwarder.out);
+    watch.subscribe('>', () => {
+      seen++;
+    });
+    await watch.ready({ publishers: 2 });
+    const isNear = () => feeds.reduce((sum, feed) => sum + feed.metrics().messages_sent, 0) - seen < LEAD;
+    const stops = feeds.map((feed) => publishing(feed, isNear));
     const followers = await churn(t, forwarder.out, 6, 2);
     for (const stop of stops) await stop();
     assert.deepEqual(
