@@ -6,9 +6,12 @@ import type { SlowSubscribers } from '../../src/core/transport.ts';
 import { bounded } from '../transports/conformance/waiting.ts';
 import { PeerProcess } from './peer-process.ts';
 
-/** Much more than all the queues of a subscriber hold: about 256 packets of 32 KB on each side, and the buffers of the system. */
+/**
+ * Much more than all the queues of a subscriber hold: 256 packets of 32 KB on each side, and the buffers of the system, which on Linux may grow
+ * to 4 MB at the sender and 32 MB at the receiver. How far they do depends on what else the machine does.
+ */
 const LARGE = { messages: 60_000, bytes: 4000 };
-const SMALL = { messages: 150_000, bytes: 100 };
+const SMALL = { messages: 160_000, bytes: 500 };
 const PATIENT = { messages: 40_000, bytes: 1000 };
 
 /** What was published is 240 MB; of it there may be the queues of seven subscribers, and what the collector has not got to. */
@@ -140,7 +143,7 @@ test('drop: whoever is full misses messages, and everyone counts exactly what it
   for (const reader of readers) reader.tell({ release: true });
   const all = await books(readers, messages);
   assertBalanced(all, messages);
-  assert.ok(all.find(({ name }) => name === NEVER.name)!.gaps > 0);
+  assert.ok(all.find(({ name }) => name === NEVER.name)!.gaps > messages / 10, JSON.stringify(all));
   const stats = await publisher.ask<Record<string, number>>({ stats: true });
   assert.deepEqual([stats['messages_sent'], stats['subscribers_left_behind']], [messages, 0]);
   assert.ok(roseMb < MEMORY_BOUND_MB, `memory rose by ${String(roseMb)} MB`);
