@@ -59,11 +59,23 @@ export class Lane {
     if (settled > 0) this.drop(settled);
   }
 
-  /** Drops leading slots that were given up, and answers the first that counts. */
+  /** Drops leading slots that are done with, and answers the first that counts. */
   first(): Slot | undefined {
-    let dead = 0;
-    while (this.at(dead)?.state === 'void') dead++;
-    if (dead > 0) this.drop(dead);
+    this.dropSettled();
     return this.at(0);
+  }
+
+  /** Takes out those that are wanted, wherever they stand, and answers them in their order. What is done with goes too. */
+  take(isWanted: (slot: Slot) => boolean): readonly Slot[] {
+    const taken: Slot[] = [];
+    const rest: Slot[] = [];
+    for (const slot of this.all()) {
+      if (slot.state === 'void' || slot.state === 'sent') continue;
+      (isWanted(slot) ? taken : rest).push(slot);
+    }
+    this.#slots = rest;
+    this.#head = 0;
+    this.#dead = 0;
+    return taken;
   }
 }

@@ -75,8 +75,8 @@ export interface BusOptions {
   /** Publishing waits for a subscriber, and rejects with NO_SUBSCRIBERS when none comes in time. @default false */
   readonly requireSubscribers?: boolean;
   /**
-   * `global` keeps a publisher's order across topics; those that go to the same subscribers share packets. `topic` keeps the order only within
-   * each topic, and each packs by itself: a message whose chain is slow holds back its own topic alone. @default 'global'
+   * `global` keeps a publisher's order across topics, `topic` only within each topic: a message whose chain is slow holds back its own topic alone.
+   * With either, topics that go to the same subscribers share packets, with `topic` also where others come between them. @default 'global'
    */
   readonly order?: 'global' | 'topic';
   /** Pushed messages per packet; above 1 a burst goes to one puller. @default 1 */

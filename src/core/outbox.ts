@@ -2,13 +2,17 @@
  * The bounded queue in front of a sink: keeps the order of the calls and bounds what waits. {@link Writer} takes from it.
  *
  * - Slots leave a lane in the order in which they were reserved; a slot whose chain still runs holds back what comes after it.
- *   Each reserved topic has a lane of its own.
+ *   Each reserved topic has a lane of its own, under `order: 'topic'` others may have one (topic-lanes.ts).
  * - The queue accepts up to `hwm` messages and `maxBytes`; what comes then waits, in order, until there is room.
  */
 import { BusError } from './errors.ts';
 import { Lane } from './lane.ts';
 import { Slot } from './slot.ts';
+import { partTopics } from './topic-lanes.ts';
 import { isReserved } from './topics.ts';
+
+/** The key of the lane of all topics. */
+const COMMON = '';
 
 /** How much an outbox holds, and which order it keeps. */
 export interface OutboxOptions {
@@ -16,7 +20,7 @@ export interface OutboxOptions {
   readonly hwm: number;
   /** Bytes in the queue before callers wait. */
   readonly maxBytes: number;
-  /** `global` keeps the order across topics, which may share packets; `topic` lets each topic pack by itself. */
+  /** `global` keeps the order across topics; `topic` only within each, so that none waits for another. */
   readonly order: 'global' | 'topic';
 }
 
@@ -47,14 +51,18 @@ export abstract class Outbox {
   /** Takes the next place in the order of calls. */
   reserve(topic: string): Slot {
     const slot = new Slot(topic, this.#release);
-    const key = this.#keyOf(topic);
+    this.laneAt(this.#keyOf(topic)).push(slot);
+    return slot;
+  }
+
+  /** The lane with this key; made, where there is none. */
+  protected laneAt(key: string): Lane {
     let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = new Lane();
       this.lanes.set(key, lane);
     }
-    lane.push(slot);
-    return slot;
+    return lane;
   }
 
   /** Fills a reserved slot. Answers whether the queue took it at once; if not it waits, and its owner is told. */
@@ -88,7 +96,8 @@ export abstract class Outbox {
 
   /** The bus's own records wait behind no message: a heartbeat that stands behind a slow chain would make healthy subscribers reconnect. */
   #keyOf(topic: string): string {
-    return this.#options.order === 'topic' || isReserved(topic) ? topic : '';
+    if (isReserved(topic)) return topic;
+    return this.#options.order === 'topic' && this.lanes.has(topic) ? topic : COMMON;
   }
 
   /** The lane that a slot stands in. */
@@ -96,12 +105,21 @@ export abstract class Outbox {
     return this.lanes.get(this.#keyOf(topic));
   }
 
+  /** The next of a lane; under `order: 'topic'` who would hold up the others of the common one steps aside, as do topics that go alone. */
+  protected firstOf(lane: Lane, goesAlone: (topic: string) => boolean): Slot | undefined {
+    const first = lane.first();
+    if (first === undefined || this.#options.order === 'global' || lane !== this.lanes.get(COMMON)) return first;
+    if (first.state !== 'reserved' && !goesAlone(first.topic)) return first;
+    partTopics(lane, goesAlone, (topic) => this.laneAt(topic));
+    return lane.first();
+  }
+
   /** A lane in which nothing is left goes, unless it is that of all topics. */
   protected leaveLane({ topic }: Slot): void {
     const key = this.#keyOf(topic);
     const lane = this.lanes.get(key);
     lane?.dropSettled();
-    if (key !== '' && lane?.first() === undefined) this.lanes.delete(key);
+    if (key !== COMMON && lane?.first() === undefined) this.lanes.delete(key);
   }
 
   /** Drops what was given up from the head of the slot's lane. */

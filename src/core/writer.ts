@@ -39,8 +39,6 @@ export interface WriterOptions extends OutboxOptions, PackingOptions {
 export class Writer extends Outbox {
   readonly #options: WriterOptions;
   readonly #streams: Streams;
-  /** Topics may share packets. */
-  readonly #mixes: boolean;
   #sink: PacketSink | undefined;
   #draining = false;
   /** There may be something to offer: what came while packets were being offered, too. */
@@ -55,7 +53,6 @@ export class Writer extends Outbox {
     super(options);
     this.#options = options;
     this.#streams = streams;
-    this.#mixes = options.byTopic && options.order === 'global';
     this.#turn = options.turn ?? new Turn();
     this.#share = new TurnShare(this.#turn, options.maxRecords === 1);
   }
@@ -177,11 +174,12 @@ export class Writer extends Outbox {
 
   /** Offers the next packet of a lane until it is taken or refused. Answers of how many messages; 0 when none is ready. */
   async #offer(sink: PacketSink, lane: Lane): Promise<number> {
-    const since = this.#options.clock.now();
+    const { clock, maxRecords } = this.#options;
+    const since = clock.now();
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const first = lane.first();
+      const first = this.firstOf(lane, (topic) => maxRecords > 1 && sink.routeOf?.(topic) === undefined);
       // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
       if (first?.state === 'waiting') this.accept(first);
       const mix = this.#mixOf(sink, first);
@@ -189,7 +187,7 @@ export class Writer extends Outbox {
       if (slots.length === 0) return 0;
       const offer = this.#seal(slots, mix);
       try {
-        const answer = sink.trySend(offer.packet, this.#options.clock.now() - since);
+        const answer = sink.trySend(offer.packet, clock.now() - since);
         if (typeof answer === 'boolean' ? answer : await answer) {
           this.#taken(offer);
           lane.dropSettled();
@@ -211,7 +209,7 @@ export class Writer extends Outbox {
 
   /** Begins a packet of several topics, where topics may share one. */
   #mixOf(sink: PacketSink, first: Slot | undefined): Mix | undefined {
-    return this.#mixes ? beginMix(this.#streams, sink, first?.topic) : undefined;
+    return this.#options.byTopic ? beginMix(this.#streams, sink, first?.topic) : undefined;
   }
 
   #seal(slots: readonly Slot[], mix: Mix | undefined): Offer {

@@ -17,7 +17,6 @@ const asTheyAre: Codec = {
 
 /** Messages that wait, unless a bus is told otherwise. */
 const DEFAULT_HWM = 1000;
-const ORDER_TOPIC_HWM = 16_384;
 /** As many as with Redis. */
 const MOST_OUTSTANDING = 1000;
 
@@ -35,8 +34,6 @@ function busOf({ load, variant }: Spec, endpoints: Endpoints): MessageBus {
     ...(order !== undefined && { order }),
     ...(pack !== undefined && { pack }),
     ...(load.inFlight >= DEFAULT_HWM && { hwmInbound: 2 * load.inFlight, hwmOutbound: 2 * load.inFlight }),
-    // Topics at random pack when many wait: with the default there is one message of each of 1,000 topics in the queue.
-    ...(order === 'topic' && { hwmOutbound: ORDER_TOPIC_HWM }),
     ...(load.body === 'bytes' && { serializer: asTheyAre }),
   };
   const bus = new MessageBus('bench', config);
