@@ -147,7 +147,7 @@ function composeSteps<C extends ReceiveContext | SendContext>(
   // Every step that the failure passes is told of it; the application is once.
   const last = new WeakMap<C, unknown>();
   const unwaited = (error: unknown, ctx: C): void => {
-    if (!ctx.settled || ctx.doubled || (last.has(ctx) && last.get(ctx) === error)) return;
+    if ((!ctx.settled && !ctx.forgotten) || ctx.doubled || (last.has(ctx) && last.get(ctx) === error)) return;
     last.set(ctx, error);
     late(error, ctx);
   };

@@ -32,11 +32,13 @@ export function link<C extends ReceiveContext | SendContext>(
 ): Run<C> {
   return (ctx) => {
     let isCalled = false;
+    let isAwaited = false as boolean;
     const next: Next = () => {
       if (isCalled) return refused(ctx);
       isCalled = true;
       const running = rest(ctx);
       if (running === DONE || unwaited === undefined) return running;
+      isAwaited = true;
       running.catch((error: unknown) => {
         unwaited(error, ctx);
       });
@@ -44,11 +46,18 @@ export function link<C extends ReceiveContext | SendContext>(
     };
     try {
       const result = step(ctx, next);
-      return result === DONE ? DONE : Promise.resolve(result as Promise<void>);
+      if (result === DONE) return DONE;
+      // No promise at all, so it cannot have waited: what failed within next() may have ended by now, and would look like a success.
+      if (isAwaited && !isThenable(result)) ctx.forgotten = true;
+      return Promise.resolve(result as Promise<void>);
     } catch (error) {
       return failed(error);
     }
   };
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value;
 }
 
 /** The second `next()` of a step that may call one. Whoever does that may well forget the promise, too. */

@@ -54,7 +54,7 @@ export function judging(ctx: ReceiveContext | SendContext, next: Next): Promise<
   if (running === DONE && ctx.ended && !ctx.doubled) return DONE;
   return running.then(
     () => {
-      if (!ctx.ended || ctx.doubled) throw misuse(ctx);
+      if (isBroken(ctx)) throw misuse(ctx);
     },
     (error: unknown) => {
       throw ctx.doubled && !(error instanceof BusError) ? misuse(ctx, error) : error;
@@ -83,9 +83,14 @@ export function settling<C extends ReceiveContext | SendContext>(run: Run<C>): R
   };
 }
 
+/** Whether a chain that has come to its end without an error should not have. */
+function isBroken(ctx: ReceiveContext | SendContext): boolean {
+  return !ctx.ended || ctx.doubled || ctx.forgotten;
+}
+
 /** A chain has come to its end: marks it, and answers how it broke the contract, if it did. */
 export function settled(ctx: ReceiveContext | SendContext): BusError | undefined {
-  const broken = !ctx.ended || ctx.doubled ? misuse(ctx) : undefined;
+  const broken = isBroken(ctx) ? misuse(ctx) : undefined;
   ctx.settled = true;
   return broken;
 }
@@ -105,7 +110,7 @@ export function misuse(ctx: ReceiveContext | SendContext, cause?: unknown): BusE
   }
   const what = ctx.settled
     ? 'a middleware called next() after its chain had ended'
-    : ctx.reached
+    : ctx.reached || ctx.forgotten
       ? 'a middleware did not wait for next()'
       : 'a middleware returned without calling next()';
   const hint = 'Return or await next(); to refuse a message throw an error.';

@@ -130,6 +130,8 @@ export class ReceiveContext implements Message {
   ended = false;
   /** True once a step called next() twice. @internal */
   doubled = false;
+  /** True once a step came to its end without the promise of its next(). @internal */
+  forgotten = false;
   /** True once the chain has settled. @internal */
   settled = false;
   readonly epoch: number;

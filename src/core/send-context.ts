@@ -88,6 +88,8 @@ export class SendContext {
   ended = false;
   /** True once a step called next() twice. @internal */
   doubled = false;
+  /** True once a step came to its end without the promise of its next(). @internal */
+  forgotten = false;
   /** True once the chain has settled: what fails afterwards has no caller to go to. @internal */
   settled = false;
   /** Why the call has ended although its chain may still run: nothing of it may be sent any more. @internal */

@@ -101,7 +101,7 @@ export interface PublishSpec extends LinkSpec {
 export interface PacketSink {
   /**
    * Publishers that can send packets of several topics (`packet.mixed`): the route of a topic. Undefined: the topic is sent in packets of its
-   * own, by its name. A topic that has a route is sent by it even alone. Where a receiver begins to ask for a topic, a change of its route must
+   * own, by its name. Must not throw. A topic that has a route is sent by it even alone. Where a receiver begins to ask for a topic, a change of its route must
    * not take the topic away from it again. Left out: no packet has several topics.
    */
   routeOf?(topic: string): PacketRoute | undefined;

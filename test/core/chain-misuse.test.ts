@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { BusError } from '../../src/core/errors.ts';
+import { BusError, errorType } from '../../src/core/errors.ts';
 import type { Middleware, Next } from '../../src/core/middleware.ts';
 import type { ReceiveContext } from '../../src/core/receive-context.ts';
 import type { SendContext } from '../../src/core/send-context.ts';
@@ -123,6 +123,43 @@ test('next() not awaited while a request is in flight: the call is told and the 
   await misuse(rig.bus.request('bad', 1), /did not wait for next\(\)/);
   gate.abort();
   await expectClean(rig);
+});
+
+test('next() not awaited though it failed at once: the call is told, not taken for a success, and so is what failed', async (t) => {
+  const forgetful: Middleware = {
+    name: 'forgetful',
+    stage: 'body',
+    send(_ctx, next) {
+      void next();
+    },
+    receive(_ctx, next) {
+      void next();
+    },
+  };
+  forbidUnhandledRejections(t);
+  const rig = memoryBus(t, { stack: [forgetful, serialize()] });
+  // Headers that are too large fail at the end of the chain before anything waits, and what JSON has no word for on the way there.
+  const headers = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`h${String(n)}`, 'x'.repeat(1000)]));
+  await misuse(rig.bus.publish('bad', 1, { headers }), /did not wait for next\(\)/);
+  await misuse(rig.bus.publish('bad', { size: 1n }), /did not wait for next\(\)/);
+  await until(() => rig.told.length === 2, 'the failures to be told');
+  assert.deepEqual(
+    rig.told.map(({ error }) => errorType(error)),
+    ['invalid_header', 'serialize_failed'],
+  );
+  assert.deepEqual([rig.bus.metrics().messages_sent, rig.bus.metrics().outbound_dropped], [0, 2]);
+  const broken: Middleware = {
+    name: 'broken',
+    stage: 'payload',
+    send() {
+      throw new Error('broken');
+    },
+  };
+  const other = memoryBus(t, { stack: [forgetful, serialize(), broken] });
+  await misuse(other.bus.push('bad', 1), /did not wait for next\(\)/);
+  await until(() => other.told.length === 1, 'the failure to be told');
+  assert.equal(other.told[0]!.error.message, 'broken');
+  assert.deepEqual([other.bus.metrics().messages_sent, other.bus.metrics().outbound_dropped], [0, 1]);
 });
 
 test('a rejection after the step has resolved is reported and ends nothing', async (t) => {
