@@ -32,6 +32,7 @@ export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) =>
       ctx.ended = true;
       return DONE;
     }
+    if (marksEnd(ctx)) return result;
     // Not finally(), which makes two promises more.
     return result.then(
       () => {
@@ -43,6 +44,11 @@ export function marking<C extends ReceiveContext | SendContext>(end: (ctx: C) =>
       },
     );
   };
+}
+
+/** Whether the promise that the end has answered marks it by itself, which it may have done by now: a promise less for each message that waits. */
+function marksEnd(ctx: ReceiveContext | SendContext): boolean {
+  return ctx.direction === 'send' && (ctx.ended || ctx.waiting?.marksEnd === true);
 }
 
 /**

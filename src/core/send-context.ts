@@ -21,6 +21,8 @@ export interface OutChannel {
 
 /** A wait that can be ended. */
 export interface Waiting {
+  /** It is the end of the chain, and marks on the context that this has settled. */
+  readonly marksEnd?: boolean;
   /** Ends it with an error. */
   giveUp(error: BusError): void;
 }
@@ -84,7 +86,7 @@ export class SendContext {
   accepted = false;
   /** True once this attempt has reached the end of the chain. @internal */
   reached = false;
-  /** True once the end of the chain has settled. @internal */
+  /** True once the end of the chain has settled; false again where it is run anew. @internal */
   ended = false;
   /** True once a step called next() twice. @internal */
   doubled = false;

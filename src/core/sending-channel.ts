@@ -138,6 +138,7 @@ export abstract class SendingChannel<L extends Link & PacketSink> implements Out
   /** Fills the slot and answers the wait for it. */
   protected waitFor(ctx: SendContext, slot: Slot, until: WaitFor): Wait {
     const wait = new Wait(ctx, slot, until, this.#hooks);
+    wait.marksEnd = true;
     slot.owner = wait;
     return wait;
   }

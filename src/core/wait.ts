@@ -29,8 +29,10 @@ export class Wait implements SlotOwner, PendingCall, Waiting {
   readonly ctx: SendContext;
   readonly until: WaitFor;
   readonly promise: Promise<void>;
+  /** It is all that the end of the chain waits for. */
+  marksEnd = false;
   slot: Slot;
-  /** When the transport took it, on the bus's clock. */
+  /** When the transport took what waits for a reply, on the bus's clock. */
   sentAt: number | undefined = undefined;
   readonly #hooks: WaitHooks;
   #resolve!: () => void;
@@ -69,8 +71,8 @@ export class Wait implements SlotOwner, PendingCall, Waiting {
 
   onSent(): void {
     this.ctx.accepted = true;
-    this.sentAt = this.#hooks.now();
     if (this.until === 'sent') this.succeed();
+    else this.sentAt = this.#hooks.now();
   }
 
   onFailed(_slot: Slot, error: unknown): void {
@@ -98,6 +100,7 @@ export class Wait implements SlotOwner, PendingCall, Waiting {
   #end(): void {
     this.#done = true;
     this.ctx.waiting = undefined;
+    if (this.marksEnd) this.ctx.ended = true;
     this.#hooks.onEnded(this);
   }
 }

@@ -45,14 +45,14 @@ export class RetryBudget {
   }
 
   /** A message sets out for the destination. */
-  earn(destination: string, now: number): void {
-    const bucket = this.#bucket(destination, now);
+  earn(destination: string): void {
+    const bucket = this.#bucket(destination);
     bucket.earned = Math.min(this.#ratio * MESSAGES_REMEMBERED, bucket.earned + this.#ratio);
   }
 
   /** Takes one retry, if there is one left. */
   spend(destination: string, now: number): boolean {
-    const bucket = this.#bucket(destination, now);
+    const bucket = this.#bucket(destination);
     const elapsedMs = Math.max(0, now - bucket.filledAt);
     bucket.timed = Math.min(this.#mostTimed, bucket.timed + (elapsedMs * this.#perSecond) / 1000);
     bucket.filledAt = now;
@@ -63,10 +63,11 @@ export class RetryBudget {
     return true;
   }
 
-  #bucket(destination: string, now: number): Bucket {
+  #bucket(destination: string): Bucket {
     let bucket = this.#buckets.get(destination);
     if (bucket === undefined) {
-      bucket = { earned: 0, timed: this.#mostTimed, filledAt: now };
+      // Full as it is, so that it does not matter since when.
+      bucket = { earned: 0, timed: this.#mostTimed, filledAt: 0 };
       this.#buckets.set(destination, bucket);
     }
     return bucket;

@@ -114,7 +114,7 @@ export function retry(options: RetryOptions = {}): Middleware {
   };
 
   const send = (ctx: SendContext, next: Next): Promise<void> => {
-    budget?.earn(ctx.endpoint, clock.now());
+    budget?.earn(ctx.endpoint);
     // Before the first attempt: a receiver could not tell afterwards that the second is the same message.
     if (ctx.idempotent && !ctx.headers.has('message-id')) ctx.headers.set('message-id', newId());
     return attempt(ctx, next, sending);

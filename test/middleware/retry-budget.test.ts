@@ -18,9 +18,9 @@ test('a fresh destination has three, and three more each second', () => {
 test('ten messages earn one more', () => {
   const budget = new RetryBudget();
   assert.equal(spendAll(budget, 0), 3);
-  for (let message = 0; message < 9; message++) budget.earn('a', 0);
+  for (let message = 0; message < 9; message++) budget.earn('a');
   assert.equal(spendAll(budget, 0), 0);
-  budget.earn('a', 0);
+  budget.earn('a');
   assert.equal(spendAll(budget, 0), 1);
 });
 
@@ -28,7 +28,7 @@ test('neither a long quiet time nor many messages save up a storm', () => {
   const budget = new RetryBudget();
   assert.equal(spendAll(budget, 0), 3);
   assert.equal(spendAll(budget, 3_600_000), 3);
-  for (let message = 0; message < 100_000; message++) budget.earn('a', 3_600_000);
+  for (let message = 0; message < 100_000; message++) budget.earn('a');
   assert.equal(spendAll(budget, 3_600_000), 100);
 });
 
@@ -40,11 +40,11 @@ test('destinations do not share', () => {
 test('ratio and perSecond set the two shares, and 0 is none', () => {
   const half = new RetryBudget({ ratio: 0.5, perSecond: 0 });
   assert.equal(spendAll(half, 0), 0);
-  half.earn('a', 0);
-  half.earn('a', 0);
+  half.earn('a');
+  half.earn('a');
   assert.equal(spendAll(half, 60_000), 1);
   const slow = new RetryBudget({ ratio: 0, perSecond: 0.5 });
-  slow.earn('a', 0);
+  slow.earn('a');
   assert.deepEqual([spendAll(slow, 0), spendAll(slow, 1999), spendAll(slow, 2000)], [1, 0, 1]);
 });
 
@@ -64,7 +64,7 @@ test('retries never exceed three, a tenth of the messages, and three per second'
       for (const { kind, afterMs } of steps) {
         now += afterMs;
         if (kind === 'earn') {
-          budget.earn('a', now);
+          budget.earn('a');
           messages++;
         } else if (budget.spend('a', now)) retries++;
         assert.ok(retries <= 3 + messages * 0.1 + (now * 3) / 1000 + 1e-6);
