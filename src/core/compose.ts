@@ -32,13 +32,13 @@ export function link<C extends ReceiveContext | SendContext>(
 ): Run<C> {
   return (ctx) => {
     let isCalled = false;
-    let isAwaited = false as boolean;
+    let isToAwait = false as boolean;
     const next: Next = () => {
       if (isCalled) return refused(ctx);
       isCalled = true;
       const running = rest(ctx);
       if (running === DONE || unwaited === undefined) return running;
-      isAwaited = true;
+      isToAwait = true;
       running.catch((error: unknown) => {
         unwaited(error, ctx);
       });
@@ -48,7 +48,7 @@ export function link<C extends ReceiveContext | SendContext>(
       const result = step(ctx, next);
       if (result === DONE) return DONE;
       // No promise at all, so it cannot have waited: what failed within next() may have ended by now, and would look like a success.
-      if (isAwaited && !isThenable(result)) ctx.forgotten = true;
+      if (isToAwait && !isThenable(result)) ctx.forgotten = true;
       return Promise.resolve(result as Promise<void>);
     } catch (error) {
       return failed(error);
@@ -57,7 +57,7 @@ export function link<C extends ReceiveContext | SendContext>(
 }
 
 function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value;
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value;
 }
 
 /** The second `next()` of a step that may call one. Whoever does that may well forget the promise, too. */

@@ -10,6 +10,8 @@ export class Lane {
   #head = 0;
   /** How many were given up since the last compaction, at most. */
   #dead = 0;
+  /** How many of the first stand in groups. */
+  #grouped = 0;
 
   push(slot: Slot): void {
     this.#slots.push(slot);
@@ -31,6 +33,7 @@ export class Lane {
   /** Drops the first `count`. */
   drop(count: number): void {
     this.#head += count;
+    this.#grouped = Math.max(0, this.#grouped - count);
     if (this.#head === this.#slots.length) {
       this.#slots = [];
       this.#head = 0;
@@ -46,6 +49,7 @@ export class Lane {
     this.#slots = this.#slots.slice(this.#head).filter(({ state }) => state !== 'void');
     this.#head = 0;
     this.#dead = 0;
+    this.#grouped = 0;
   }
 
   /** Drops leading slots that are done with. */
@@ -76,6 +80,28 @@ export class Lane {
     this.#slots = rest;
     this.#head = 0;
     this.#dead = 0;
+    this.#grouped = 0;
     return taken;
+  }
+
+  /**
+   * Brings together those of one key, each in its order, among the queued ones that stand before all others. Does nothing until those that it has
+   * grouped before have left: so each is looked at once.
+   */
+  group(keyOf: (slot: Slot) => unknown): void {
+    if (this.#grouped > 0) return;
+    const groups = new Map<unknown, Slot[]>();
+    for (;;) {
+      const slot = this.at(this.#grouped);
+      if (slot?.state !== 'queued' && slot?.state !== 'void') break;
+      const key = keyOf(slot);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [slot]);
+      else group.push(slot);
+      this.#grouped++;
+    }
+    if (groups.size < 2) return;
+    let index = this.#head;
+    for (const group of groups.values()) for (const slot of group) this.#slots[index++] = slot;
   }
 }

@@ -9,6 +9,7 @@ import { BusError } from './errors.ts';
 import { Lane } from './lane.ts';
 import { Slot } from './slot.ts';
 import { partTopics } from './topic-lanes.ts';
+import type { TopicRoutes } from './topic-lanes.ts';
 import { isReserved } from './topics.ts';
 
 /** The key of the lane of all topics. */
@@ -105,12 +106,16 @@ export abstract class Outbox {
     return this.lanes.get(this.#keyOf(topic));
   }
 
-  /** The next of a lane; under `order: 'topic'` who would hold up the others of the common one steps aside, as do topics that go alone. */
-  protected firstOf(lane: Lane, goesAlone: (topic: string) => boolean): Slot | undefined {
+  /**
+   * The next of a lane; under `order: 'topic'` who would hold up the others of the common one steps aside, as do topics that go alone, and those of
+   * one route come together.
+   */
+  protected firstOf(lane: Lane, routes: TopicRoutes): Slot | undefined {
     const first = lane.first();
     if (first === undefined || this.#options.order === 'global' || lane !== this.lanes.get(COMMON)) return first;
-    if (first.state !== 'reserved' && !goesAlone(first.topic)) return first;
-    partTopics(lane, goesAlone, (topic) => this.laneAt(topic));
+    if (first.state === 'reserved' || routes.goesAlone(first.topic))
+      partTopics(lane, routes, (topic) => this.laneAt(topic));
+    lane.group(({ topic }) => routes.routeOf(topic));
     return lane.first();
   }
 

@@ -7,17 +7,12 @@ import type { Slot } from './slot.ts';
 /** A packet is closed at about this size: larger ones gain nothing, and a subscriber's queue is counted in packets. */
 export const PACK_BYTES = 32_768;
 
-/** Slots that a packet passes over at most, so that what it costs is bounded. */
-const MOST_PASSED_OVER = 256;
-
 /** What a packet may hold. */
 export interface PackingOptions {
   /** Most records in one packet. */
   readonly maxRecords: number;
   /** Records of one packet share a topic (published ones), or go by one route where a {@link Mix} says so. */
   readonly byTopic: boolean;
-  /** `topic`: a packet by a route passes over what goes by another one, since a topic has but one. */
-  readonly order: 'global' | 'topic';
 }
 
 /** A packet that is offered to the sink, and what it was made of. */
@@ -29,24 +24,20 @@ export interface Offer {
 }
 
 /** The records of the next packet, from the head of the lane on; none where a chain that still runs holds them back. */
-export function gather(lane: Lane, mix: Mix | undefined, { byTopic, maxRecords, order }: PackingOptions): Slot[] {
+export function gather(lane: Lane, mix: Mix | undefined, { byTopic, maxRecords }: PackingOptions): Slot[] {
   const slots: Slot[] = [];
   const first = lane.first();
   if (first === undefined) return slots;
   let bytes = 0;
-  let passesOver = order === 'topic' && mix !== undefined ? MOST_PASSED_OVER : 0;
   for (let index = 0; slots.length < maxRecords && bytes < PACK_BYTES; index++) {
     const slot = lane.at(index);
     if (slot === undefined) break;
-    if (slot.state === 'void' || slot.state === 'sent') continue;
+    if (slot.state === 'void') continue;
     if (slot.state !== 'queued') break;
     if (slots.length > 0) {
       // Alone, so that the small ones do not share its fate when it turns out to be too large.
       if (slot.size >= PACK_BYTES) break;
-      if (mix === undefined ? byTopic && slot.topic !== first.topic : !mix.take(slot.topic)) {
-        if (passesOver-- > 0) continue;
-        break;
-      }
+      if (mix === undefined ? byTopic && slot.topic !== first.topic : !mix.take(slot.topic)) break;
     }
     slots.push(slot);
     bytes += slot.size + (mix === undefined ? 0 : mix.lastBytes);

@@ -20,6 +20,7 @@ import { gather, PACK_BYTES } from './packing.ts';
 import type { Offer, PackingOptions } from './packing.ts';
 import type { Slot } from './slot.ts';
 import type { Streams } from './streams.ts';
+import { topicRoutes } from './topic-lanes.ts';
 import type { PacketSink } from './transport.ts';
 import { nextTurn, pause, Turn } from './turn.ts';
 import { PACKETS_PER_TURN, TurnShare } from './turn-share.ts';
@@ -175,11 +176,12 @@ export class Writer extends Outbox {
   /** Offers the next packet of a lane until it is taken or refused. Answers of how many messages; 0 when none is ready. */
   async #offer(sink: PacketSink, lane: Lane): Promise<number> {
     const { clock, maxRecords } = this.#options;
+    const routes = topicRoutes(sink, maxRecords);
     const since = clock.now();
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const first = this.firstOf(lane, (topic) => maxRecords > 1 && sink.routeOf?.(topic) === undefined);
+      const first = this.firstOf(lane, routes);
       // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
       if (first?.state === 'waiting') this.accept(first);
       const mix = this.#mixOf(sink, first);

@@ -162,6 +162,43 @@ test('next() not awaited though it failed at once: the call is told, not taken f
   assert.deepEqual([other.bus.metrics().messages_sent, other.bus.metrics().outbound_dropped], [0, 1]);
 });
 
+test('next() not awaited on the way in though the handler was done or failed at once: it is told, with what failed', async (t) => {
+  forbidUnhandledRejections(t);
+  const forgetful: Middleware = {
+    name: 'forgetful',
+    stage: 'body',
+    receive(_ctx, next) {
+      void next();
+    },
+  };
+  const rig = memoryBus(t, { stack: [forgetful, serialize()] });
+  rig.bus.subscribe('done', () => Promise.resolve());
+  rig.bus.subscribe('failed', () => Promise.reject(new Error('by the handler')));
+  await rig.bus.ready();
+  await rig.bus.publish('done', 1);
+  await until(() => rig.told.length === 1, 'the misuse to be told');
+  await rig.bus.publish('failed', 1);
+  await until(() => rig.told.length === 3, 'both to be told');
+  await turns();
+  const told = rig.told.map(({ error }) => (error instanceof BusError ? error.code : error.message));
+  assert.deepEqual([told[0], ...told.slice(1).sort()], ['MIDDLEWARE_MISUSE', 'MIDDLEWARE_MISUSE', 'by the handler']);
+});
+
+test('what a step answers may be a thenable of any kind, an object or a function', async (t) => {
+  forbidUnhandledRejections(t);
+  const kinds = [
+    (running: Promise<void>) => ({ then: running.then.bind(running) }),
+    (running: Promise<void>) => Object.assign(() => {}, { then: running.then.bind(running) }),
+  ];
+  for (const kind of kinds) {
+    const later: Middleware = { name: 'later', stage: 'payload', send: async (_ctx, next) => turns(1).then(next) };
+    const step: Middleware = { name: 'step', stage: 'body', send: (_ctx, next) => kind(next()) as Promise<void> };
+    const rig = memoryBus(t, { stack: [step, serialize(), later] });
+    await rig.bus.publish('good', 1);
+    assert.deepEqual(rig.told, []);
+  }
+});
+
 test('a rejection after the step has resolved is reported and ends nothing', async (t) => {
   forbidUnhandledRejections(t);
   const forgetful: Middleware = {

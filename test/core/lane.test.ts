@@ -74,3 +74,49 @@ test('what is given up behind one that is stuck does not pile up, and the rest k
     kept,
   );
 });
+
+test('group() brings together what is queued in front of all others, each kind in its order, and looks at each slot once', () => {
+  const lane = new Lane();
+  const slots = ['a1', 'b1', 'a2', 'c1', 'b2', 'a3', 'b3'].map(slot);
+  for (const one of slots) {
+    one.state = 'queued';
+    lane.push(one);
+  }
+  slots[3]!.state = 'void';
+  slots[5]!.state = 'reserved';
+  const asked: string[] = [];
+  const byLetter = ({ topic }: Slot): unknown => {
+    asked.push(topic);
+    return topic[0];
+  };
+  const order = (): string => Array.from(lane.all(), ({ topic }) => topic).join(' ');
+  lane.group(byLetter);
+  assert.equal(order(), 'a1 a2 b1 b2 c1 a3 b3');
+  slots[5]!.state = 'queued';
+  lane.drop(4);
+  lane.group(byLetter);
+  assert.deepEqual(asked, ['a1', 'b1', 'a2', 'c1', 'b2'], 'not before the batch has left');
+  lane.drop(1);
+  lane.push(slot('a4'));
+  lane.at(2)!.state = 'queued';
+  lane.group(byLetter);
+  assert.equal(order(), 'a3 a4 b3');
+});
+
+test('group() takes any number of slots, and begins anew once others were taken out', () => {
+  const lane = new Lane();
+  const push = (topic: string): void => {
+    const one = slot(topic);
+    one.state = 'queued';
+    lane.push(one);
+  };
+  for (let n = 0; n < 200_000; n++) push(n % 2 === 0 ? 'a' : 'b');
+  const byTopic = ({ topic }: Slot): string => topic;
+  lane.group(byTopic);
+  assert.deepEqual([lane.at(99_999)!.topic, lane.at(100_000)!.topic], ['a', 'b']);
+  lane.take(({ topic }) => topic === 'b');
+  push('c');
+  push('a');
+  lane.group(byTopic);
+  assert.equal(lane.at(lane.length - 1)!.topic, 'c');
+});

@@ -963,6 +963,32 @@ test('under order topic topics share packets by their routes, however they are m
   assert.deepEqual(sink.packets, ['[a1 1: a1 | a2 1: a2 | a1 2: a1]', '[b1 1: b1 b1]', 'x1 1: x1 x1', 'x2 1: x2']);
 });
 
+test('under order topic the packets are as full as the routes allow, however many routes take turns', async () => {
+  const { write, sink } = mixingDesk({ order: 'topic' });
+  const letters = 'abcdefghijklmnopqrstuvw';
+  for (let n = 0; n < 40 * letters.length; n++) write(`${letters[n % letters.length]!}${String(n % 3)}`, 'p');
+  await turns(4);
+  assert.equal(sink.packets.length, letters.length);
+});
+
+test('under order topic what comes while a batch leaves is brought together in its turn', async () => {
+  const { write, sink } = mixingDesk({ order: 'topic' });
+  let makeRoom = (): void => {};
+  const room = new Promise<boolean>((resolve) => (makeRoom = () => resolve(true)));
+  sink.answer = () => room;
+  for (const name of ['a1', 'b1', 'a2']) write(name, name);
+  await turns();
+  for (const name of ['c1', 'a1', 'c2', 'a2']) write(name, name);
+  makeRoom();
+  await turns();
+  assert.deepEqual(sink.packets, [
+    '[a1 1: a1 | a2 1: a2]',
+    '[b1 1: b1]',
+    '[c1 1: c1 | c2 1: c2]',
+    '[a1 2: a1 | a2 2: a2]',
+  ]);
+});
+
 test('under order topic who has a chain that still runs steps aside, with all of its topic, and the others share packets', async () => {
   const { writer, write, fill, sink } = mixingDesk({ order: 'topic' });
   write('b1', 'b1');
