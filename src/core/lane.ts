@@ -90,17 +90,20 @@ export class Lane {
    */
   group(keyOf: (slot: Slot) => unknown): void {
     if (this.#grouped > 0) return;
-    const groups = new Map<unknown, Slot[]>();
-    for (;;) {
-      const slot = this.at(this.#grouped);
-      if (slot?.state !== 'queued' && slot?.state !== 'void') break;
-      const key = keyOf(slot);
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [slot]);
-      else group.push(slot);
-      this.#grouped++;
+    const queued: Slot[] = [];
+    for (let slot = this.at(0); slot?.state === 'queued' || slot?.state === 'void'; slot = this.at(queued.length)) {
+      queued.push(slot);
     }
-    if (groups.size < 2) return;
+    this.#grouped = queued.length;
+    const keys = queued.map(keyOf);
+    // Mostly all have one.
+    if (keys.every((key) => key === keys[0])) return;
+    const groups = new Map<unknown, Slot[]>();
+    for (const [index, slot] of queued.entries()) {
+      const group = groups.get(keys[index]);
+      if (group === undefined) groups.set(keys[index], [slot]);
+      else group.push(slot);
+    }
     let index = this.#head;
     for (const group of groups.values()) for (const slot of group) this.#slots[index++] = slot;
   }

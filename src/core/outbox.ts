@@ -107,12 +107,12 @@ export abstract class Outbox {
   }
 
   /**
-   * The next of a lane; under `order: 'topic'` who would hold up the others of the common one steps aside, as do topics that go alone, and those of
-   * one route come together.
+   * The next of a lane under `order: 'topic'`: in the common one who would hold up the others steps aside, as do topics that go alone, and those of one
+   * route come together.
    */
   protected firstOf(lane: Lane, routes: TopicRoutes): Slot | undefined {
     const first = lane.first();
-    if (first === undefined || this.#options.order === 'global' || lane !== this.lanes.get(COMMON)) return first;
+    if (first === undefined || lane !== this.lanes.get(COMMON)) return first;
     if (first.state === 'reserved' || routes.goesAlone(first.topic))
       partTopics(lane, routes, (topic) => this.laneAt(topic));
     lane.group(({ topic }) => routes.routeOf(topic));

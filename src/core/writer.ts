@@ -175,13 +175,13 @@ export class Writer extends Outbox {
 
   /** Offers the next packet of a lane until it is taken or refused. Answers of how many messages; 0 when none is ready. */
   async #offer(sink: PacketSink, lane: Lane): Promise<number> {
-    const { clock, maxRecords } = this.#options;
-    const routes = topicRoutes(sink, maxRecords);
+    const { clock, maxRecords, order } = this.#options;
+    const routes = order === 'topic' ? topicRoutes(sink, maxRecords) : undefined;
     const since = clock.now();
     for (let round = 0; ; round++) {
       if (this.#sink !== sink) return 0;
       // Gathered anew each time: what was given up meanwhile must not leave, what came meanwhile may.
-      const first = this.firstOf(lane, routes);
+      const first = routes === undefined ? lane.first() : this.firstOf(lane, routes);
       // The head of a lane goes first even over the marks: what is queued behind it cannot leave before it.
       if (first?.state === 'waiting') this.accept(first);
       const mix = this.#mixOf(sink, first);
