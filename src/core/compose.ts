@@ -31,24 +31,24 @@ export function link<C extends ReceiveContext | SendContext>(
   unwaited?: Unwaited<C>,
 ): Run<C> {
   return (ctx) => {
-    let isCalled = false;
-    let isToAwait = false as boolean;
+    // By the one call of next() that there may be; DONE while it runs.
+    let answered = undefined as Promise<void> | undefined;
     const next: Next = () => {
-      if (isCalled) return refused(ctx);
-      isCalled = true;
-      const running = rest(ctx);
-      if (running === DONE || unwaited === undefined) return running;
-      isToAwait = true;
-      running.catch((error: unknown) => {
+      if (answered !== undefined) return refused(ctx);
+      answered = DONE;
+      answered = rest(ctx);
+      if (answered === DONE || unwaited === undefined) return answered;
+      answered.catch((error: unknown) => {
         unwaited(error, ctx);
       });
-      return running;
+      return answered;
     };
     try {
       const result = step(ctx, next);
       if (result === DONE) return DONE;
       // No promise at all, so it cannot have waited: what failed within next() may have ended by now, and would look like a success.
-      if (isToAwait && !isThenable(result)) ctx.forgotten = true;
+      if (unwaited !== undefined && answered !== DONE && answered !== undefined && !isThenable(result))
+        ctx.forgotten = true;
       return Promise.resolve(result as Promise<void>);
     } catch (error) {
       return failed(error);
