@@ -7,7 +7,7 @@ import type { Bucket, Expirable } from './deadlines.ts';
 import { DONE } from './done.ts';
 import { BusError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import { failed, settled } from './next-contract.ts';
+import { failed, misuse, settled } from './next-contract.ts';
 import type { SendContext } from './send-context.ts';
 
 /** After its deadline a chain gets this long to unwind (to end its spans) before the call is rejected without it. */
@@ -78,8 +78,16 @@ class OpenCall implements Expirable {
 
   #succeed(): void {
     if (this.#isOver) return;
+    // A step has caught what failed, or has not waited for it, which looks the same.
+    if (!this.#ctx.accepted) this.#keptQuiet();
     this.#done();
     this.#resolve(this.#ctx.reply?.body);
+  }
+
+  #keptQuiet(): void {
+    const { logger, reporter } = this.#kernel;
+    reporter.outboundDropped(misuse(this.#ctx), this.#operation);
+    logger.debug(`a step ended the call for ${this.#ctx.topic} without an error, and the message was not sent`);
   }
 
   #fail(error: unknown): void {

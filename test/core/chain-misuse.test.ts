@@ -199,6 +199,30 @@ test('what a step answers may be a thenable of any kind, an object or a function
   }
 });
 
+test('a failure that an asynchronous step forgets or catches is counted as dropped: nobody can tell the two apart', async (t) => {
+  forbidUnhandledRejections(t);
+  const headers = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`h${String(n)}`, 'x'.repeat(1000)]));
+  const steps: Send[] = [
+    async (_ctx, next) => {
+      await Promise.resolve();
+      void next();
+    },
+    (_ctx, next) => next().catch(() => undefined),
+  ];
+  for (const send of steps) {
+    const rig = sending(t, send);
+    await rig.bus.publish('bad', 1, { headers });
+    await rig.bus.push('good', 1).catch(() => undefined);
+    const { messages_sent, outbound_dropped, errors } = rig.bus.metrics();
+    assert.deepEqual({ messages_sent, outbound_dropped, errors }, { messages_sent: 0, outbound_dropped: 2, errors: 1 });
+    assert.match(
+      rig.logger.at('debug').join('\n'),
+      /a step ended the call for bad without an error, and the message was not sent/,
+    );
+    await expectClean(rig);
+  }
+});
+
 test('a rejection after the step has resolved is reported and ends nothing', async (t) => {
   forbidUnhandledRejections(t);
   const forgetful: Middleware = {
