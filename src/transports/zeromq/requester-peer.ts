@@ -39,11 +39,17 @@ export class RequesterPeer implements Peer {
   readonly #address: ReturnAddress;
   readonly #route: ReplyRoute;
   readonly #plain = new OneByOne();
+  #hasLeft = false;
 
   constructor(id: string, address: ReturnAddress, route: ReplyRoute) {
     this.id = id;
     this.#address = address;
     this.#route = route;
+  }
+
+  /** Its connection has ended. libzmq says so a moment before it forgets the way there, and until then takes what nobody will get. */
+  leave(): void {
+    this.#hasLeft = true;
   }
 
   trySend(packet: OutgoingPacket): Promise<boolean> {
@@ -58,13 +64,18 @@ export class RequesterPeer implements Peer {
   async #send(path: readonly Buffer[], content: Frame[]): Promise<boolean> {
     const { socket, settings } = this.#route;
     const endpoint = this.#route.endpoint();
+    if (this.#hasLeft) throw peerGone(endpoint);
     assertFrameSizes(content, settings.maxMessageBytes, endpoint);
     try {
       return await handOver(socket, [this.#address.routingId, ...path, DELIMITER, ...content], endpoint);
     } catch (error) {
       if (!(error instanceof BusError) || errnoOf(error.cause) !== 'EHOSTUNREACH') throw error;
       this.#route.onGone(this);
-      throw new BusError('PEER_GONE', 'The requester has disconnected', { endpoint, cause: error.cause });
+      throw peerGone(endpoint, error.cause);
     }
   }
+}
+
+function peerGone(endpoint: string, cause?: unknown): BusError {
+  return new BusError('PEER_GONE', 'The requester has disconnected', { endpoint, cause });
 }

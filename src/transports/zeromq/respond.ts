@@ -78,6 +78,7 @@ class RespondLink extends PeerLink<RespondRouter> implements Responder {
     const [routingId, second] = frames;
     if (routingId !== undefined && second !== undefined && frames.length === 2 && second.equals(GONE)) {
       const peer = this.#peers.get(routingId.toString('hex'));
+      peer?.leave();
       if (peer !== undefined) this.#peers.forget(peer);
       return;
     }
